@@ -1,0 +1,170 @@
+/**
+ * What the fleet tells the dashboard, the command line and the experiments: its state, its events, its controls.
+ *
+ * `GET /api/state` answers with {@link LabState}; `GET /api/events` streams {@link LabEvent} as server-sent events.
+ *
+ * @module
+ */
+
+/** A text in the two languages of the lab. */
+export interface LabText {
+  readonly en: string
+  readonly ko: string
+}
+
+/** How the balancer chooses a server. */
+export type RoutingName = 'round-robin' | 'least-connections' | 'p2c' | 'ip-hash' | 'random' | 'sticky'
+
+/** Life of a server process. `stopped`: killed or ended; `paused`: SIGSTOP; `draining`: takes no new visitors. */
+export type ServerStatus = 'starting' | 'ready' | 'draining' | 'paused' | 'stopped'
+
+/** A session that a server has created or served, named by its handle: useless as a cookie. */
+export interface HeldSession {
+  readonly handle: string
+  /** User id; `undefined` for a visitor. */
+  readonly principal: string | undefined
+}
+
+/** One server process behind the balancer. */
+export interface ServerState {
+  /** `A`, `B`, `C`, … */
+  readonly id: string
+  /** Process id; `undefined` while stopped. */
+  readonly pid: number | undefined
+  readonly url: string
+  readonly status: ServerStatus
+  /** Whether the balancer's checks succeed. */
+  readonly healthy: boolean
+  /** Requests in flight through the balancer. */
+  readonly active: number
+  /** Requests answered in the last second. */
+  readonly requestsPerSecond: number
+  /** Requests answered since the server was started. */
+  readonly answered: number
+  /** Sessions that live in this server's own memory; with a shared store, those it served last. Newest first, at most 50. */
+  readonly sessions: readonly HeldSession[]
+  /** How many there are in all. */
+  readonly sessionCount: number
+}
+
+/** A real back-end server that the strategy needs: Redis, NATS, PostgreSQL, … */
+export interface EngineState {
+  readonly name: string
+  readonly pid: number | undefined
+  readonly port: number
+  readonly status: 'ready' | 'paused' | 'stopped'
+}
+
+/** A way of keeping logins that the lab can run. */
+export interface StrategyInfo {
+  readonly name: string
+  readonly title: LabText
+  /** What it does and what it costs, in a sentence. */
+  readonly summary: LabText
+  /** Routing used unless the user chose another. */
+  readonly routing: RoutingName
+  /** Why it cannot run here, and the package to install; `undefined` when it can. */
+  readonly unavailable: LabText | undefined
+}
+
+/** Virtual visitors: each has its own cookie jar, logs in, shops, and checks that it is still itself. */
+export interface TrafficState {
+  readonly visitors: number
+  /** Requests per second wanted, over all visitors. */
+  readonly rate: number
+  /** Visitors whose login was acknowledged. */
+  readonly loggedIn: number
+  /** Of those: visitors whose latest answer knew them. */
+  readonly kept: number
+  /** Times a logged-in visitor was answered as a stranger. */
+  readonly lost: number
+  /** Visitors that at the latest answer were strangers, by the server that had acknowledged their login. */
+  readonly lostByServer: Readonly<Record<string, number>>
+  /** Answers whose user was not the visitor's own. Always 0. */
+  readonly crossUser: number
+  readonly requests: number
+  /** Answers with status 5xx, and connections that failed. */
+  readonly failed: number
+}
+
+/** Everything the dashboard draws. */
+export interface LabState {
+  readonly strategy: string
+  readonly routing: RoutingName
+  /** A strategy switch is under way. */
+  readonly switching: boolean
+  /** Public address of the shop, through the balancer. */
+  readonly shop: string
+  readonly servers: readonly ServerState[]
+  readonly engines: readonly EngineState[]
+  readonly strategies: readonly StrategyInfo[]
+  readonly experiments: readonly ExperimentInfo[]
+  readonly traffic: TrafficState
+}
+
+/** One answered request, as the balancer saw it. */
+export interface RequestEntry {
+  /** Grows by one with each request. */
+  readonly seq: number
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  /** Server that answered; `undefined` when the balancer answered itself. */
+  readonly server: string | undefined
+  /** Why that server: `X-Routed-By`. */
+  readonly routedBy: string
+  /** First characters of the handle of the session cookie sent along; `undefined` without one. Never the cookie. */
+  readonly session: string | undefined
+  /** First characters of the handle of the session cookie that the answer set; `undefined` without one. */
+  readonly sessionSet: string | undefined
+  readonly milliseconds: number
+}
+
+/** An experiment of the fault matrix. */
+export interface ExperimentInfo {
+  /** `F1`, `F2`, … */
+  readonly name: string
+  readonly title: LabText
+}
+
+/** What an experiment promised and what was measured. Printed as one JSON line by its command. */
+export interface ExperimentResult {
+  readonly experiment: string
+  readonly strategy: string
+  readonly promise: LabText
+  /** Figures by the names of the fault matrix: `acked_lost`, `resurrected`, `cross_user`, `forced_logout`, … */
+  readonly measured: Readonly<Record<string, number | string>>
+  /** Whether the promise was met. */
+  readonly met: boolean
+  readonly milliseconds: number
+}
+
+/** What `GET /api/events` streams. The SSE event name is `type`, its data the JSON of the whole event. */
+export type LabEvent =
+  /** The whole state: at connection, after every change, and each second. */
+  | { readonly type: 'state'; readonly state: LabState }
+  /** Requests since the last such event, at most 10 events a second and 100 requests each. */
+  | { readonly type: 'requests'; readonly requests: readonly RequestEntry[]; readonly dropped: number }
+  /** Something a person should read: a server died, a strategy was switched, an experiment ended. */
+  | { readonly type: 'notice'; readonly level: 'info' | 'warning'; readonly text: LabText; readonly at: number }
+
+/** What a person or an experiment can do to one server. */
+export type ServerAction = 'kill' | 'pause' | 'resume' | 'start' | 'drain'
+
+/** A running fleet. The control API and the experiments drive it through this. */
+export interface Fleet {
+  /** Public address of the shop, through the balancer. */
+  readonly shop: string
+  readonly strategy: string
+  state(): LabState
+  /** Resolves when the action has taken effect: killed means gone, started means healthy in the balancer. */
+  act(serverId: string, action: ServerAction): Promise<void>
+  /** Ends all servers, starts them on another strategy. Resolves when all are healthy. */
+  switchStrategy(name: string, routing?: RoutingName): Promise<void>
+  setTraffic(traffic: { readonly visitors: number; readonly rate: number }): void
+  /** Calls the listener with every event; returns the function that ends it. */
+  subscribe(listener: (event: LabEvent) => void): () => void
+  close(): Promise<void>
+}

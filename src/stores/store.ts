@@ -1,0 +1,164 @@
+/**
+ * The contract between the session engine and the place that keeps its sessions.
+ *
+ * The clauses of `../conformance/store-contract.ts` state the same contract as tests.
+ *
+ * Three rules carry the promises of this package:
+ *
+ * - **Never upsert.** {@link SessionStore.create} inserts a key that the engine has just minted. Every later
+ *   write is conditional on existence *and* version, in one atomic step.
+ * - **The store's clock decides** whether a session is still alive. A record whose `expiresAt` has come does not
+ *   exist, for any method.
+ * - **A store serves strangers the same as the past.** Unknown, expired and deleted keys look alike.
+ *
+ * @module
+ */
+
+/** One session, as the engine hands it to a store. A store returns every field unchanged. */
+export interface SessionRecord {
+  /** Session data, serialized by the engine. Opaque to the store; up to {@link MAX_RECORD_LENGTH} characters. */
+  readonly data: string
+  /** Id of the user that is logged in; `undefined` for a visitor. Stores index their records by it. */
+  readonly principal: string | undefined
+  /** Instant at which the session began, in milliseconds since the Unix epoch. */
+  readonly createdAt: number
+  /** Instant of the last recorded use, in milliseconds since the Unix epoch. */
+  readonly lastSeenAt: number
+  /** First instant at which the session is gone, in milliseconds since the Unix epoch. */
+  readonly expiresAt: number
+}
+
+/** One session, as a store hands it to the engine. */
+export interface StoredSession extends SessionRecord {
+  /** Key of the record: the SHA-256 of the session id in base64url, 43 characters. Also the public handle. */
+  readonly key: string
+  /**
+   * Version of the record, a positive safe integer that the store assigns.
+   *
+   * It grows with each write of `data` or `principal`, not necessarily by one. A touch may or may not change it.
+   */
+  readonly version: number
+}
+
+/** What became of a conditional write. */
+export type WriteResult =
+  /** Stored durably, as this version. */
+  | { readonly outcome: 'written'; readonly version: number }
+  /** Another writer came first; nothing was stored. The caller reads again. */
+  | { readonly outcome: 'conflict' }
+  /** There is no such session any more; nothing was stored. */
+  | { readonly outcome: 'gone' }
+
+/**
+ * Keeps sessions by key.
+ *
+ * Every method rejects with {@link StoreUnavailableError} when the back end gives no answer. A method that
+ * resolves has taken effect: what it reported is visible to every later call on any server.
+ */
+export interface SessionStore {
+  /** Name of the back end for messages and metrics: `'memory'`, `'sqlite'`, … */
+  readonly name: string
+
+  /**
+   * Inserts a session under a key that was just minted.
+   *
+   * @returns `written`, or `conflict` when the key is taken; then nothing was stored.
+   */
+  create(key: string, record: SessionRecord): Promise<WriteResult>
+
+  /**
+   * Reads a live session.
+   *
+   * @returns `undefined` when there is none: unknown, expired and deleted look alike.
+   * @throws {CorruptRecordError} when something is stored that the store cannot decode.
+   */
+  read(key: string): Promise<StoredSession | undefined>
+
+  /**
+   * Replaces a live session that still has the given version.
+   *
+   * Existence, version and write are one atomic step. It never inserts.
+   */
+  write(key: string, version: number, record: SessionRecord): Promise<WriteResult>
+
+  /**
+   * Records a use: moves `lastSeenAt` and `expiresAt` of a live session, never backwards.
+   *
+   * @returns Whether there was such a session. It never inserts.
+   */
+  touch(key: string, lastSeenAt: number, expiresAt: number): Promise<boolean>
+
+  /**
+   * Deletes a session.
+   *
+   * @returns The record that this very call removed, so that exactly one of several callers gets it;
+   * `undefined` when there was no live one.
+   */
+  delete(key: string): Promise<StoredSession | undefined>
+
+  /**
+   * Sets a record that cannot be decoded aside, where an operator finds it and `read` does not.
+   *
+   * A store that keeps no second place deletes it. Nothing happens when there is no such record.
+   */
+  quarantine(key: string): Promise<void>
+
+  /**
+   * The back end's own clock, in milliseconds since the Unix epoch.
+   *
+   * Present where the back end is another machine or another process may have a different clock. The engine then
+   * computes every instant by it, so that a server whose clock is wrong neither shortens nor stretches a session.
+   */
+  readonly now?: () => Promise<number>
+
+  /**
+   * Removes some expired sessions, at most `limit`. Present where the back end does not expire them by itself.
+   *
+   * Of several servers on one back end, one sweeps at a time; the others resolve to an empty list.
+   *
+   * @returns The sessions removed, oldest expiry first. Fewer than `limit` means that there are no more for now.
+   */
+  readonly sweep?: (limit: number) => Promise<readonly SweptSession[]>
+
+  /**
+   * Registers a listener for every live session that a bounded store drops to make room.
+   *
+   * Present where a store is bounded. The listener is called synchronously and must not throw.
+   */
+  readonly onEvict?: (listener: (session: SweptSession) => void) => void
+}
+
+/** What remains of a session that expired or was evicted. */
+export interface SweptSession {
+  /** Key of the removed record; also the public handle. */
+  readonly key: string
+  /** User that was logged in; `undefined` for a visitor. */
+  readonly principal: string | undefined
+}
+
+/** A store that can also find the sessions of a user. */
+export interface IndexedSessionStore extends SessionStore {
+  /** Lists the live sessions of a user, in no particular order; an empty array when there are none. */
+  list(principal: string): Promise<readonly StoredSession[]>
+}
+
+/** Longest `data` that every store must accept, in UTF-16 code units. */
+export const MAX_RECORD_LENGTH = 262_144
+
+/** The back end of a store gave no answer, or refused to. */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError'
+  /** Stable identifier of this failure. */
+  readonly code = 'ERR_STORE_UNAVAILABLE'
+  /** HTTP status that fits, read by Express, Koa and Fastify. */
+  readonly status = 503
+  /** HTTP headers that fit, read by Express. */
+  readonly headers = { 'Retry-After': '1' }
+}
+
+/** Something is stored under a key that is not a session record. */
+export class CorruptRecordError extends Error {
+  override readonly name = 'CorruptRecordError'
+  /** Stable identifier of this failure. */
+  readonly code = 'ERR_CORRUPT_RECORD'
+}

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const src = fileURLToPath(new URL('./src/', import.meta.url))
+
+/** Tests import the package by name, as users do, and get its sources. */
+const alias = [
+  { find: /^coatcheck$/, replacement: `${src}index.ts` },
+  { find: /^coatcheck\/balancer$/, replacement: `${src}balancer/balancer.ts` },
+  { find: /^coatcheck\/conformance$/, replacement: `${src}conformance/store-contract.ts` },
+  { find: /^coatcheck\/(.+)$/, replacement: `${src}$1.ts` },
+]
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve: { alias },
+        test: { name: 'unit', include: ['src/**/*.test.ts', 'lab/**/*.test.ts'], testTimeout: 20_000 },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'system',
+          include: ['test/**/*.test.ts'],
+          globalSetup: ['test/support/build.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
