@@ -1,0 +1,97 @@
+/**
+ * The strategies that the lab can run, one object each.
+ *
+ * @module
+ */
+
+import { join } from 'node:path'
+import { createMemoryStore } from 'coatcheck/stores/memory'
+import { createSqliteStore } from 'coatcheck/stores/sqlite'
+import type { StrategyInfo } from './protocol.ts'
+import type { OpenStore, Strategy, StrategyContext } from './strategy.ts'
+
+const memory: Strategy = {
+  name: 'memory',
+  title: { en: 'Memory of one server', ko: '서버 한 대의 메모리' },
+  summary: {
+    en: 'Each server keeps the logins it made itself. A request that reaches another server is a stranger there.',
+    ko: '서버마다 자기가 만든 로그인만 기억합니다. 다른 서버로 간 요청은 모르는 사람이 됩니다.',
+  },
+  routing: 'round-robin',
+  promises: { anyServer: false, survivesServerDeath: false },
+  engines: [],
+  unavailable: async () => undefined,
+  open: openMemory,
+}
+
+const sticky: Strategy = {
+  name: 'sticky',
+  title: { en: 'Sticky load balancing', ko: '스티키 로드 밸런싱' },
+  summary: {
+    en: 'The balancer sends a visitor back to the server that knows them. When that server dies, its logins die too.',
+    ko: '로드 밸런서가 방문자를 늘 같은 서버로 보냅니다. 그 서버가 죽으면 그 서버의 로그인도 사라집니다.',
+  },
+  routing: 'sticky',
+  promises: { anyServer: false, survivesServerDeath: false },
+  engines: [],
+  unavailable: async () => undefined,
+  open: openMemory,
+}
+
+const sqlite: Strategy = {
+  name: 'sqlite',
+  title: { en: 'Shared database (SQLite)', ko: '공유 데이터베이스 (SQLite)' },
+  summary: {
+    en: 'All servers keep sessions in one SQLite file. Any of them may die; each request costs a read.',
+    ko: '모든 서버가 하나의 SQLite 파일에 세션을 저장합니다. 어느 서버가 죽어도 되지만, 요청마다 읽기가 한 번 듭니다.',
+  },
+  routing: 'round-robin',
+  promises: { anyServer: true, survivesServerDeath: true },
+  engines: [],
+  unavailable: async () => {
+    try {
+      await import('libsql')
+      return undefined
+    } catch {
+      return {
+        en: 'The npm package "libsql" is missing or has no build for this platform: run "npm ci".',
+        ko: 'npm 패키지 "libsql"이 없거나 이 플랫폼용 빌드가 없습니다. "npm ci"를 실행하세요.',
+      }
+    }
+  },
+  prepare: async (context) => {
+    const { store, close } = await openSqlite(context)
+    await store.migrate()
+    await close()
+  },
+  open: openSqlite,
+}
+
+/** Every strategy, in the order in which a person should meet them. */
+export const strategies: readonly Strategy[] = [memory, sticky, sqlite]
+
+/** Finds a strategy by its name; `undefined` when there is none. */
+export function findStrategy(name: string): Strategy | undefined {
+  return strategies.find((strategy) => strategy.name === name)
+}
+
+/** Tells a person what a strategy is, and whether it can run here. */
+export async function describeStrategy(strategy: Strategy): Promise<StrategyInfo> {
+  const { name, title, summary, routing } = strategy
+  return { name, title, summary, routing, unavailable: await strategy.unavailable() }
+}
+
+async function openMemory({ now }: StrategyContext): Promise<OpenStore> {
+  return { store: createMemoryStore({ now }), close: async () => undefined }
+}
+
+async function openSqlite({ folder, now }: StrategyContext) {
+  const { default: Database } = await import('libsql')
+  const database = new Database(join(folder, 'sessions.db'))
+  return {
+    store: createSqliteStore(database, { now }),
+    close: async () => {
+      database.close()
+    },
+  }
+}
