@@ -100,6 +100,8 @@ export interface LabState {
   readonly strategies: readonly StrategyInfo[]
   readonly experiments: readonly ExperimentInfo[]
   readonly traffic: TrafficState
+  /** Path of the SQLite file that all servers share; absent on other strategies. Fault experiments lock and damage it. */
+  readonly databaseFile?: string
 }
 
 /** One answered request, as the balancer saw it. */
@@ -148,7 +150,12 @@ export type LabEvent =
   /** Requests since the last such event, at most 10 events a second and 100 requests each. */
   | { readonly type: 'requests'; readonly requests: readonly RequestEntry[]; readonly dropped: number }
   /** Something a person should read: a server died, a strategy was switched, an experiment ended. */
-  | { readonly type: 'notice'; readonly level: 'info' | 'warning'; readonly text: LabText; readonly at: number }
+  | {
+      readonly type: 'notice'
+      readonly level: 'info' | 'warning'
+      readonly text: LabText
+      readonly at: number
+    }
 
 /** What a person or an experiment can do to one server. */
 export type ServerAction = 'kill' | 'pause' | 'resume' | 'start' | 'drain'
