@@ -9,6 +9,16 @@
 import type { IndexedSessionStore } from 'coatcheck'
 import type { LabText, RoutingName } from './protocol.ts'
 
+/** Every way in which the balancer can choose a server. */
+export const routingNames: readonly RoutingName[] = [
+  'round-robin',
+  'least-connections',
+  'p2c',
+  'ip-hash',
+  'random',
+  'sticky',
+]
+
 /** A way of keeping logins that the lab can run. */
 export interface Strategy {
   readonly name: string

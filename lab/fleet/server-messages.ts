@@ -1,0 +1,38 @@
+/**
+ * What a server process is told when it starts, and what it tells its parent.
+ *
+ * @module
+ */
+
+import type { HeldSession } from './protocol.ts'
+import type { EngineAddress } from './strategy.ts'
+
+/** How one server process runs. Handed over as JSON, as its only argument. */
+export interface ServerConfig {
+  /** `A`, `B`, `C`, … */
+  readonly id: string
+  /** Port on 127.0.0.1; 0 for a free one. */
+  readonly port: number
+  readonly strategy: string
+  /** Folder shared by all servers of the fleet. */
+  readonly folder: string
+  /** Database file of the users, which all servers share on every strategy. */
+  readonly users: string
+  readonly engines: readonly EngineAddress[]
+  /** How far this server's clock is ahead, in milliseconds. */
+  readonly clockOffset: number
+}
+
+/** What a server process sends to its parent. */
+export type ServerMessage =
+  /** It listens on this port. */
+  | { readonly type: 'ready'; readonly port: number }
+  /** It cannot start, and ends. */
+  | { readonly type: 'failed'; readonly reason: string }
+  /** What happened to sessions since the last such message. */
+  | { readonly type: 'sessions'; readonly changes: readonly SessionChange[] }
+
+/** A session that a server has read or written, or one that has ended. */
+export type SessionChange =
+  | ({ readonly type: 'held' } & HeldSession)
+  | { readonly type: 'gone'; readonly handle: string }

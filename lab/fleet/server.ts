@@ -1,0 +1,111 @@
+/**
+ * One server process of the shop.
+ *
+ * Its only argument is a {@link ServerConfig} as JSON. It reports to its parent over IPC, and ends when the parent does.
+ *
+ * @module
+ */
+
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createSessions } from 'coatcheck'
+import { createShop, type ShopSession } from '../shop/shop.ts'
+import { createUserDatabase } from '../shop/users.ts'
+import { observeStore } from './observed-store.ts'
+import type { ServerConfig, ServerMessage, SessionChange } from './server-messages.ts'
+import { findStrategy } from './strategies.ts'
+
+/** How long requests in flight may take once the server was told to end. */
+const DRAIN_TIMEOUT = 3_000
+const REPORT_INTERVAL = 100
+
+// When the parent was killed while this process was paused, this is the first thing that happens after waking.
+process.once('disconnect', () => process.exit())
+// Ctrl-C and a closed terminal reach the whole group; the parent decides what becomes of the servers.
+for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
+
+try {
+  await serve(JSON.parse(process.argv[2] ?? '') as ServerConfig)
+} catch (error) {
+  send({ type: 'failed', reason: error instanceof Error ? error.message : String(error) }, () => process.exit(1))
+}
+
+async function serve(config: ServerConfig): Promise<void> {
+  const { id, folder, engines, clockOffset } = config
+  const strategy = findStrategy(config.strategy)
+  if (!strategy) throw new RangeError(`Cannot start server ${id} as there is no strategy ${config.strategy}`)
+  const now = () => Date.now() + clockOffset
+  const { store, close } = await strategy.open({ folder, now, engines })
+  const users = await createUserDatabase(config.users)
+  const report = createReporter()
+  const sessions = createSessions<ShopSession>(observeStore(store, report), {
+    cookie: { allowInsecure: true },
+    now,
+  })
+  const server = createServer(createShop({ sessions, users, server: id }))
+  const port = await listen(server, config.port)
+
+  process.once('SIGTERM', async () => {
+    await endRequests(server)
+    sessions.close()
+    users.close()
+    await close()
+    process.exit()
+  })
+  send({ type: 'ready', port })
+}
+
+/** Collects what happens to sessions, so that a busy server sends ten messages a second and not a thousand. */
+function createReporter(): (change: SessionChange) => void {
+  const changes = new Map<string, SessionChange>()
+  setInterval(() => {
+    if (!changes.size) return
+    send({ type: 'sessions', changes: [...changes.values()] })
+    changes.clear()
+  }, REPORT_INTERVAL).unref()
+
+  return (change) => {
+    changes.delete(change.handle)
+    changes.set(change.handle, change)
+  }
+}
+
+/** Listens on the port it had before, so that its address stays true, or on a free one when that was taken. */
+async function listen(server: Server, port: number): Promise<number> {
+  const { promise, resolve, reject } = withResolvers()
+  server.once('error', reject).listen({ host: '127.0.0.1', port }, resolve)
+  try {
+    await promise
+  } catch (error) {
+    if (port === 0) throw error
+    return await listen(server, 0)
+  }
+  server.off('error', reject)
+  return (server.address() as AddressInfo).port
+}
+
+/** Stops accepting, lets requests in flight finish, and closes connections as they become idle. */
+async function endRequests(server: Server): Promise<void> {
+  const { promise, resolve } = withResolvers()
+  server.close(() => resolve())
+  const idle = setInterval(() => server.closeIdleConnections(), 20)
+  const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT)
+  await promise
+  clearInterval(idle)
+  clearTimeout(deadline)
+}
+
+function withResolvers() {
+  let resolve!: () => void
+  let reject!: (reason: unknown) => void
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  return { promise, resolve, reject }
+}
+
+function send(message: ServerMessage, sent?: () => void): void {
+  if (process.connected) process.send?.(message, undefined, undefined, sent)
+  else sent?.()
+}
