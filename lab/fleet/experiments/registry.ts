@@ -1,0 +1,38 @@
+/**
+ * All experiments, in the order of the fault matrix.
+ *
+ * @module
+ */
+
+import { allServersKilled } from './all-servers-killed.ts'
+import { corruptRecord } from './corrupt-record.ts'
+import type { Experiment } from './experiment.ts'
+import { loginRace } from './login-race.ts'
+import { parallelWriters } from './parallel-writers.ts'
+import { randomServer } from './random-server.ts'
+import { revocationRace } from './revocation-race.ts'
+import { rollingRestart } from './rolling-restart.ts'
+import { serverKilled } from './server-killed.ts'
+import { serverPaused } from './server-paused.ts'
+import { storeLocked } from './store-locked.ts'
+
+export type { Experiment, ExperimentOptions } from './experiment.ts'
+
+/** Every experiment. */
+export const experiments: readonly Experiment[] = [
+  serverKilled,
+  rollingRestart,
+  serverPaused,
+  randomServer,
+  allServersKilled,
+  storeLocked,
+  parallelWriters,
+  revocationRace,
+  loginRace,
+  corruptRecord,
+]
+
+/** Finds an experiment by its name, for instance `F1`; `undefined` when there is none. */
+export function findExperiment(name: string): Experiment | undefined {
+  return experiments.find(({ info }) => info.name === name)
+}

@@ -1,0 +1,150 @@
+/**
+ * F12: a session is revoked while eight clients read and write it as fast as they can, over and over.
+ *
+ * @module
+ */
+
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Answer, type Browser, createBrowser } from '../traffic/browser.ts'
+import { createVisitor, readCart, readHandle, readUsername, type Visitor } from '../traffic/visitor.ts'
+import { createSessionAddress } from './addresses.ts'
+import { createExperiment } from './experiment.ts'
+
+/** Readers and writers of each round. */
+const RACERS = 8
+
+/** Rounds that run at the same time, so that one hashes a password while the other races. */
+const LANES = 2
+
+/** Requests of each racer that start after the revocation was acknowledged. */
+const LATE_REQUESTS = 2
+
+const deadAtOnce = {
+  en: 'No answer that was asked for after the acknowledged logout knows the session.',
+  ko: '로그아웃이 확인된 뒤에 보낸 요청은 그 세션으로 인증되지 않습니다.',
+}
+
+/** What the rounds showed. */
+export interface RevocationReport {
+  /** Rounds whose revocation was acknowledged. */
+  readonly rounds: number
+  /** Rounds without acknowledgement: they prove nothing. */
+  readonly unacknowledged: number
+  /** Answers to requests that started before the acknowledgement. */
+  readonly racing_answers: number
+  /** Answers to requests that started after it. */
+  readonly late_answers: number
+  /** Of those: answers that knew the session. */
+  readonly resurrected: number
+  readonly cross_user: number
+  readonly status_5xx: number
+}
+
+/** The experiment. */
+export const revocationRace = createExperiment({
+  name: 'F12',
+  title: { en: 'Log out while eight clients race', ko: '동시 요청 8개와 로그아웃의 경쟁' },
+  promises: { memory: deadAtOnce, sticky: deadAtOnce, sqlite: deadAtOnce },
+  async measure({ fleet, rounds, short, log }) {
+    const wanted = rounds ?? (short ? 100 : 1_000)
+    const report = await measureRevocationRace(createSessionAddress(fleet), wanted, log)
+    const broken = report.resurrected + report.cross_user + report.unacknowledged
+    return { measured: { ...report }, met: report.late_answers > 0 && broken === 0 }
+  },
+})
+
+type Counts = { -readonly [Key in keyof RevocationReport]: RevocationReport[Key] }
+
+/** Logs in, races, revokes, for a number of rounds: in turn by logout and by the owner's other session. */
+export async function measureRevocationRace(
+  getOrigin: () => string,
+  rounds: number,
+  log: (text: string) => void = () => {},
+): Promise<RevocationReport> {
+  const counts: Counts = {
+    rounds: 0,
+    unacknowledged: 0,
+    racing_answers: 0,
+    late_answers: 0,
+    resurrected: 0,
+    cross_user: 0,
+    status_5xx: 0,
+  }
+  let started = 0
+
+  async function runLane(lane: number): Promise<void> {
+    const username = `revoked-${Date.now().toString(36)}-${lane}`
+    const owner = createVisitor(getOrigin, { username })
+    const visitor = createVisitor(getOrigin, { username })
+    const racers = Array.from({ length: RACERS }, () => createBrowser(getOrigin))
+    try {
+      if (!(await owner.register()) || !(await owner.login()))
+        throw new Error('Cannot log the owner of the session in')
+      while (started++ < rounds) {
+        if (started % 100 === 0) log(`round ${started}`)
+        await runRound(visitor, started % 2 === 0 ? owner : visitor, racers, counts)
+      }
+    } finally {
+      await Promise.all([owner, visitor, ...racers].map((browser) => browser.close()))
+    }
+  }
+
+  await Promise.all(Array.from({ length: LANES }, (_, lane) => runLane(lane)))
+  return counts
+}
+
+async function runRound(
+  visitor: Visitor,
+  revoker: Visitor,
+  racers: readonly Browser[],
+  counts: Counts,
+): Promise<void> {
+  if (!(await visitor.login())) throw new Error('Cannot log in for a round')
+  const cookie = visitor.jar.header() ?? ''
+  const handle = readHandle((await visitor.request('GET', '/me'))?.body)
+  const race = { revokedAt: Infinity, over: false }
+
+  const racing = racers.map(async (racer, index) => {
+    for (let late = 0; late < LATE_REQUESTS && !race.over;) {
+      const answer = await (index % 2 === 0
+        ? racer.request('GET', '/me', { cookie })
+        : racer.request('POST', '/cart', { cookie, body: { item: 'tea' } }))
+      if (!answer) continue
+      if (answer.status >= 500) counts.status_5xx++
+      if (isForeign(answer, visitor.username)) counts.cross_user++
+      if (answer.startedAt <= race.revokedAt) {
+        counts.racing_answers++
+        continue
+      }
+      late++
+      counts.late_answers++
+      if (isAuthenticated(answer)) counts.resurrected++
+    }
+  })
+
+  await delay(Math.random() * 15)
+  const revocation = await (revoker === visitor
+    ? visitor.request('POST', '/logout')
+    : revoker.request('DELETE', `/sessions/${handle ?? ''}`))
+  race.revokedAt = performance.now()
+  if (revocation && revocation.status < 300) {
+    counts.rounds++
+  } else {
+    counts.unacknowledged++
+    race.over = true
+  }
+  await Promise.all(racing)
+  if (!race.over && (await visitor.me({ cookie })) === 'known') counts.resurrected++
+}
+
+/** Whether an answer of `/me` names a user, or one of `/cart` lists more than the item just added. */
+function isAuthenticated({ status, body }: Answer): boolean {
+  if (status !== 200) return false
+  const cart = readCart(body)
+  return cart ? cart.length > 1 : true
+}
+
+function isForeign({ status, body }: Answer, username: string): boolean {
+  return status === 200 && (readUsername(body) ?? username) !== username
+}
