@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { type Command, type KnownNames, describeUsage, parseCommandLine, UsageError } from './command-line.ts'
 
-const known: KnownNames = { strategies: ['memory', 'sticky', 'sqlite'], experiments: ['F1', 'F2'] }
+const known: KnownNames = {
+  strategies: ['memory', 'sticky', 'sqlite'],
+  experiments: [
+    { name: 'F1', strategies: ['memory', 'sticky', 'sqlite'] },
+    { name: 'F2', strategies: ['sticky', 'sqlite'] },
+  ],
+}
 
 function parse(line: string): Command {
   return parseCommandLine(line.split(' ').filter(Boolean), known)
@@ -44,7 +50,14 @@ describe('parseCommandLine()', () => {
       name: 'experiment',
       experiments: ['F2', 'F1'],
       fleet: { strategy: 'sticky', port: 0, shopPort: 0 },
+      options: { short: false },
     })
+  })
+
+  it('takes how long an experiment is to last', () => {
+    const command = parse('experiment F1 --rounds 50 --seconds 3 --short')
+
+    expect(command).toMatchObject({ options: { rounds: 50, seconds: 3, short: true } })
   })
 
   it('takes one clock offset per server', () => {
@@ -69,6 +82,8 @@ describe('parseCommandLine()', () => {
     ['dance', 'Unknown command "dance". Known: experiment'],
     ['experiment', 'Which experiment? Known: F1, F2'],
     ['experiment F9', 'Unknown experiment "F9". Known: F1, F2'],
+    ['experiment F2', 'Experiment F2 makes no sense on memory. It runs on: sticky, sqlite'],
+    ['experiment F1 --rounds 0', '--rounds must be a whole number from 1 to 1000000: received "0"'],
   ])('refuses %s', (line, message) => {
     const attempt = () => parse(line)
 

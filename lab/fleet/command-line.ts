@@ -5,8 +5,9 @@
  */
 
 import { parseArgs } from 'node:util'
+import type { ExperimentOptions } from './experiments/experiment.ts'
 import type { RoutingName } from './protocol.ts'
-import { routingNames } from './strategy.ts'
+import { routingNames, serverId } from './strategy.ts'
 
 /** What the fleet that a command needs looks like. */
 export interface FleetArguments {
@@ -25,8 +26,18 @@ export interface FleetArguments {
 /** One call of the command line. */
 export type Command =
   | { readonly name: 'help' }
-  | { readonly name: 'serve'; readonly fleet: FleetArguments; readonly headless: boolean; readonly json: boolean }
-  | { readonly name: 'experiment'; readonly fleet: FleetArguments; readonly experiments: readonly string[] }
+  | {
+      readonly name: 'serve'
+      readonly fleet: FleetArguments
+      readonly headless: boolean
+      readonly json: boolean
+    }
+  | {
+      readonly name: 'experiment'
+      readonly fleet: FleetArguments
+      readonly experiments: readonly string[]
+      readonly options: ExperimentOptions
+    }
 
 /** The command line asks for something that there is not. Exit code 2. */
 export class UsageError extends Error {
@@ -36,7 +47,13 @@ export class UsageError extends Error {
 /** Names that the command line may use. */
 export interface KnownNames {
   readonly strategies: readonly string[]
-  readonly experiments: readonly string[]
+  readonly experiments: readonly KnownExperiment[]
+}
+
+/** An experiment, and the strategies on which it makes sense. */
+export interface KnownExperiment {
+  readonly name: string
+  readonly strategies: readonly string[]
 }
 
 const DEFAULT_PORT = 4000
@@ -56,9 +73,11 @@ export function describeUsage({ strategies, experiments }: KnownNames): string {
                       lets the clock of one server run ahead, or behind with a negative number
   --json              prints one JSON line when everything is ready, nothing else
   --headless          works without a built dashboard
+  --rounds <n>, --seconds <n>, --short
+                      how long an experiment takes
   --help              prints this
 
-Experiments: ${experiments.join(', ') || 'none'}`
+Experiments: ${experiments.map(({ name }) => name).join(', ') || 'none'}`
 }
 
 /**
@@ -70,7 +89,7 @@ export function parseCommandLine(args: readonly string[], known: KnownNames): Co
   const { values, positionals } = parse(args)
   if (values.help) return { name: 'help' }
 
-  const [command, ...experiments] = positionals
+  const [command, ...names] = positionals
   if (command !== undefined && command !== 'experiment') {
     throw new UsageError(`Unknown command "${command}". Known: experiment`)
   }
@@ -87,10 +106,16 @@ export function parseCommandLine(args: readonly string[], known: KnownNames): Co
   }
   if (port !== 0 && fleet.shopPort === port) throw new UsageError('--shop-port and --port must differ')
 
-  if (!command) return { name: 'serve', fleet, headless: values.headless ?? false, json: values.json ?? false }
-  if (!experiments.length) throw new UsageError(`Which experiment? Known: ${known.experiments.join(', ')}`)
-  for (const name of experiments) toName('experiment', name, known.experiments)
-  return { name: 'experiment', fleet, experiments }
+  if (!command)
+    return { name: 'serve', fleet, headless: values.headless ?? false, json: values.json ?? false }
+  const experiments = toExperiments(names, fleet.strategy, known.experiments)
+  const { rounds, seconds, short = false } = values
+  const options = {
+    short,
+    ...(rounds !== undefined && { rounds: toInteger('--rounds', rounds, 1, 1_000_000) }),
+    ...(seconds !== undefined && { seconds: toInteger('--seconds', seconds, 1, 3_600) }),
+  }
+  return { name: 'experiment', fleet, experiments, options }
 }
 
 function parse(args: readonly string[]) {
@@ -105,6 +130,9 @@ function parse(args: readonly string[]) {
         port: { type: 'string' },
         'shop-port': { type: 'string' },
         'clock-offset': { type: 'string', multiple: true },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        short: { type: 'boolean' },
         json: { type: 'boolean' },
         headless: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -128,18 +156,34 @@ function toName<Name extends string>(what: string, text: string, known: readonly
   throw new UsageError(`Unknown ${what} "${text}". Known: ${known.join(', ')}`)
 }
 
+function toExperiments(
+  names: readonly string[],
+  strategy: string,
+  known: readonly KnownExperiment[],
+): readonly string[] {
+  const knownNames = known.map(({ name }) => name)
+  if (!names.length) throw new UsageError(`Which experiment? Known: ${knownNames.join(', ')}`)
+  for (const name of names) {
+    const strategies = known.find(
+      (experiment) => experiment.name === toName('experiment', name, knownNames),
+    )?.strategies
+    if (strategies?.includes(strategy)) continue
+    throw new UsageError(
+      `Experiment ${name} makes no sense on ${strategy}. It runs on: ${strategies?.join(', ')}`,
+    )
+  }
+  return names
+}
+
 function toOffsets(texts: readonly string[], servers: number): Record<string, number> {
   const last = serverId(servers - 1)
   return Object.fromEntries(
     texts.map((text) => {
       const match = /^([A-Z])=([+-]?\d{1,12})$/.exec(text)
       if (match?.[1] && match[1] <= last) return [match[1], Number(match[2])]
-      throw new UsageError(`--clock-offset must be like B=-300000, for a server from A to ${last}: received "${text}"`)
+      throw new UsageError(
+        `--clock-offset must be like B=-300000, for a server from A to ${last}: received "${text}"`,
+      )
     }),
   )
-}
-
-/** Names the servers of a fleet: `A` for 0, `B` for 1, … */
-export function serverId(index: number): string {
-  return String.fromCharCode(65 + index)
 }

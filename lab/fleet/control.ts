@@ -68,7 +68,10 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
     } else {
       expectMethod(request, 'GET', 'HEAD')
       if (dashboard !== undefined && (await serveFile(dashboard, path, response))) return
-      throw new LabError('ERR_UNKNOWN_NAME', dashboard === undefined ? 'There is no dashboard here' : 'No such file')
+      throw new LabError(
+        'ERR_UNKNOWN_NAME',
+        dashboard === undefined ? 'There is no dashboard here' : 'No such file',
+      )
     }
   }
 
@@ -76,7 +79,11 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
   async function order(request: IncomingMessage, [what = '', name = '', action = '', ...rest]: string[]) {
     const depth = { strategy: 1, traffic: 1, experiments: 2, servers: 3, engines: 3 }[what]
     if (depth === undefined || rest.length || [what, name, action].filter(Boolean).length !== depth) {
-      throw unknownName('resource', `/api/${[what, name, action, ...rest].filter(Boolean).join('/')}`, RESOURCES)
+      throw unknownName(
+        'resource',
+        `/api/${[what, name, action, ...rest].filter(Boolean).join('/')}`,
+        RESOURCES,
+      )
     }
     expectMethod(request, 'POST')
     const body = await readJson(request)
@@ -86,15 +93,26 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
 
     if (what === 'experiments') return await runExperiment(name)
     if (what === 'strategy') await fleet.switchStrategy(readName(body), readRouting(body))
-    if (what === 'traffic') fleet.setTraffic({ visitors: readCount(body, 'visitors', true), rate: readCount(body, 'rate') })
+    if (what === 'traffic')
+      fleet.setTraffic({ visitors: readCount(body, 'visitors', true), rate: readCount(body, 'rate') })
     if (what === 'servers') await fleet.act(name, readAction(action))
-    if (what === 'engines') throw unknownName('engine', name, fleet.state().engines.map((engine) => engine.name))
+    if (what === 'engines')
+      throw unknownName(
+        'engine',
+        name,
+        fleet.state().engines.map((engine) => engine.name),
+      )
     return fleet.state()
   }
 
   async function runExperiment(name: string) {
     const experiment = experiments.find(({ info }) => info.name === name)
-    if (!experiment) throw unknownName('experiment', name, experiments.map(({ info }) => info.name))
+    if (!experiment)
+      throw unknownName(
+        'experiment',
+        name,
+        experiments.map(({ info }) => info.name),
+      )
     running = name
     try {
       return await experiment.run(fleet)
@@ -164,9 +182,13 @@ function readRouting({ routing }: Readonly<Record<string, unknown>>): RoutingNam
 
 function readCount(body: Readonly<Record<string, unknown>>, key: string, whole = false): number {
   const value = body[key]
-  const valid = typeof value === 'number' && value >= 0 && value <= MAX_TRAFFIC && (!whole || Number.isInteger(value))
+  const valid =
+    typeof value === 'number' && value >= 0 && value <= MAX_TRAFFIC && (!whole || Number.isInteger(value))
   if (valid) return value
-  throw new LabError('ERR_BAD_REQUEST', `"${key}" must be a ${whole ? 'whole ' : ''}number from 0 to ${MAX_TRAFFIC}`)
+  throw new LabError(
+    'ERR_BAD_REQUEST',
+    `"${key}" must be a ${whole ? 'whole ' : ''}number from 0 to ${MAX_TRAFFIC}`,
+  )
 }
 
 function fail(response: ServerResponse, error: unknown): void {

@@ -32,5 +32,8 @@ export class LabError extends Error {
 
 /** Says that there is no such name, and which ones there are. */
 export function unknownName(what: string, name: string, known: readonly string[]): LabError {
-  return new LabError('ERR_UNKNOWN_NAME', `There is no ${what} "${name}". Known: ${known.join(', ') || 'none'}`)
+  return new LabError(
+    'ERR_UNKNOWN_NAME',
+    `There is no ${what} "${name}". Known: ${known.join(', ') || 'none'}`,
+  )
 }

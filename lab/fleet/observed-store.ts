@@ -6,8 +6,11 @@
  * @module
  */
 
-import type { IndexedSessionStore } from 'coatcheck'
+import type { IndexedSessionStore, SessionRecord } from 'coatcheck'
 import type { SessionChange } from './server-messages.ts'
+
+/** A session that went on under a new id leaves a record behind for a moment: where to, or by whom it was replaced. */
+const MOVED = /^\{"(?:to|by)":/
 
 /**
  * Wraps a store so that it reports each session that it was asked for and had, and each that ended.
@@ -19,26 +22,29 @@ export function observeStore(
   report: (change: SessionChange) => void,
 ): IndexedSessionStore {
   const { sweep } = store
-  const held = (handle: string, principal: string | undefined) => report({ type: 'held', handle, principal })
   const gone = (handle: string) => report({ type: 'gone', handle })
+  const held = (handle: string, { data, principal }: Pick<SessionRecord, 'data' | 'principal'>) => {
+    if (MOVED.test(data)) gone(handle)
+    else report({ type: 'held', handle, principal })
+  }
   store.onEvict?.(({ key }) => gone(key))
 
   return {
     ...store,
     async create(key, record) {
       const result = await store.create(key, record)
-      if (result.outcome === 'written') held(key, record.principal)
+      if (result.outcome === 'written') held(key, record)
       return result
     },
     async read(key) {
       const session = await store.read(key)
-      if (session) held(key, session.principal)
+      if (session) held(key, session)
       else gone(key)
       return session
     },
     async write(key, version, record) {
       const result = await store.write(key, version, record)
-      if (result.outcome === 'written') held(key, record.principal)
+      if (result.outcome === 'written') held(key, record)
       return result
     },
     async delete(key) {

@@ -6,11 +6,14 @@
  * @module
  */
 
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createSessions } from 'coatcheck'
-import { createShop, type ShopSession } from '../shop/shop.ts'
-import { createUserDatabase } from '../shop/users.ts'
+import { createShop } from '../shop/shop.ts'
+import type { ShopSession } from '../shop/shop-session.ts'
+import { migrateUserDatabase } from '../shop/users/database.ts'
+import { createUserDatabase } from '../shop/users/users.ts'
 import { observeStore } from './observed-store.ts'
 import type { ServerConfig, ServerMessage, SessionChange } from './server-messages.ts'
 import { findStrategy } from './strategies.ts'
@@ -27,7 +30,9 @@ for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => und
 try {
   await serve(JSON.parse(process.argv[2] ?? '') as ServerConfig)
 } catch (error) {
-  send({ type: 'failed', reason: error instanceof Error ? error.message : String(error) }, () => process.exit(1))
+  send({ type: 'failed', reason: error instanceof Error ? error.message : String(error) }, () =>
+    process.exit(1),
+  )
 }
 
 async function serve(config: ServerConfig): Promise<void> {
@@ -36,23 +41,31 @@ async function serve(config: ServerConfig): Promise<void> {
   if (!strategy) throw new RangeError(`Cannot start server ${id} as there is no strategy ${config.strategy}`)
   const now = () => Date.now() + clockOffset
   const { store, close } = await strategy.open({ folder, now, engines })
-  const users = await createUserDatabase(config.users)
-  const report = createReporter()
-  const sessions = createSessions<ShopSession>(observeStore(store, report), {
-    cookie: { allowInsecure: true },
+  const sessions = createSessions<ShopSession>(observeStore(store, createReporter()), {
+    allowInsecureCookie: true,
     now,
   })
-  const server = createServer(createShop({ sessions, users, server: id }))
+  const users = await openUsers(config.users)
+  const server = createServer(createShop({ sessions, users: createUserDatabase(users, { now }), now }))
   const port = await listen(server, config.port)
 
-  process.once('SIGTERM', async () => {
-    await endRequests(server)
-    sessions.close()
-    users.close()
-    await close()
-    process.exit()
+  process.once('SIGTERM', () => {
+    void endRequests(server).then(async () => {
+      sessions.close()
+      users.close()
+      await close()
+      process.exit()
+    })
   })
   send({ type: 'ready', port })
+}
+
+/** Opens the file of the users, which is the application's own affair and the same on every strategy. */
+async function openUsers(file: string) {
+  const { default: Database } = await import('libsql')
+  const database = new Database(file)
+  await migrateUserDatabase(database)
+  return database
 }
 
 /** Collects what happens to sessions, so that a busy server sends ten messages a second and not a thousand. */
@@ -72,37 +85,25 @@ function createReporter(): (change: SessionChange) => void {
 
 /** Listens on the port it had before, so that its address stays true, or on a free one when that was taken. */
 async function listen(server: Server, port: number): Promise<number> {
-  const { promise, resolve, reject } = withResolvers()
-  server.once('error', reject).listen({ host: '127.0.0.1', port }, resolve)
   try {
-    await promise
+    server.listen({ host: '127.0.0.1', port })
+    await once(server, 'listening')
+    return (server.address() as AddressInfo).port
   } catch (error) {
     if (port === 0) throw error
     return await listen(server, 0)
   }
-  server.off('error', reject)
-  return (server.address() as AddressInfo).port
 }
 
 /** Stops accepting, lets requests in flight finish, and closes connections as they become idle. */
 async function endRequests(server: Server): Promise<void> {
-  const { promise, resolve } = withResolvers()
-  server.close(() => resolve())
+  const closed = once(server, 'close')
+  server.close()
   const idle = setInterval(() => server.closeIdleConnections(), 20)
   const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT)
-  await promise
+  await closed
   clearInterval(idle)
   clearTimeout(deadline)
-}
-
-function withResolvers() {
-  let resolve!: () => void
-  let reject!: (reason: unknown) => void
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  return { promise, resolve, reject }
 }
 
 function send(message: ServerMessage, sent?: () => void): void {

@@ -6,9 +6,11 @@
 
 import { join } from 'node:path'
 import { createMemoryStore } from 'coatcheck/stores/memory'
-import { createSqliteStore } from 'coatcheck/stores/sqlite'
+import { createSqliteStore, migrateSqliteStore } from 'coatcheck/stores/sqlite'
 import type { StrategyInfo } from './protocol.ts'
 import type { OpenStore, Strategy, StrategyContext } from './strategy.ts'
+
+const DATABASE_FILE = 'sessions.db'
 
 const memory: Strategy = {
   name: 'memory',
@@ -48,6 +50,7 @@ const sqlite: Strategy = {
   routing: 'round-robin',
   promises: { anyServer: true, survivesServerDeath: true },
   engines: [],
+  databaseFile: DATABASE_FILE,
   unavailable: async () => {
     try {
       await import('libsql')
@@ -59,12 +62,20 @@ const sqlite: Strategy = {
       }
     }
   },
-  prepare: async (context) => {
-    const { store, close } = await openSqlite(context)
-    await store.migrate()
-    await close()
+  prepare: async ({ folder }) => {
+    const database = await openDatabase(folder)
+    await migrateSqliteStore(database)
+    database.close()
   },
-  open: openSqlite,
+  open: async ({ folder }) => {
+    const database = await openDatabase(folder)
+    return {
+      store: createSqliteStore(database),
+      close: async () => {
+        database.close()
+      },
+    }
+  },
 }
 
 /** Every strategy, in the order in which a person should meet them. */
@@ -85,13 +96,10 @@ async function openMemory({ now }: StrategyContext): Promise<OpenStore> {
   return { store: createMemoryStore({ now }), close: async () => undefined }
 }
 
-async function openSqlite({ folder, now }: StrategyContext) {
+async function openDatabase(folder: string) {
   const { default: Database } = await import('libsql')
-  const database = new Database(join(folder, 'sessions.db'))
-  return {
-    store: createSqliteStore(database, { now }),
-    close: async () => {
-      database.close()
-    },
-  }
+  const database = new Database(join(folder, DATABASE_FILE))
+  // The lab kills processes, not the machine: what was committed is in the system's hands and stays.
+  database.exec('PRAGMA synchronous = NORMAL')
+  return database
 }

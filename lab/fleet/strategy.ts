@@ -19,6 +19,11 @@ export const routingNames: readonly RoutingName[] = [
   'sticky',
 ]
 
+/** Names the servers of a fleet: `A` for 0, `B` for 1, … */
+export function serverId(index: number): string {
+  return String.fromCharCode(65 + index)
+}
+
 /** A way of keeping logins that the lab can run. */
 export interface Strategy {
   readonly name: string
@@ -30,6 +35,8 @@ export interface Strategy {
   readonly promises: StrategyPromises
   /** Names of the back-end servers that the parent starts before the servers of the shop. */
   readonly engines: readonly string[]
+  /** Name of the SQLite file in its folder that all servers share; absent when there is none. */
+  readonly databaseFile?: string
 
   /** Resolves to why it cannot run here and what to install; `undefined` when it can. */
   unavailable(): Promise<LabText | undefined>

@@ -1,0 +1,181 @@
+/**
+ * All servers of a fleet, and their places in the balancer.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Balancer } from 'coatcheck/balancer'
+import { createFleetServer, type FleetServer } from './fleet-server.ts'
+import type { Guard } from './guard.ts'
+import { LabError, unknownName } from './lab-error.ts'
+import type { ServerAction, ServerState } from './protocol.ts'
+import type { ServerConfig, SessionChange } from './server-messages.ts'
+import { createSessionTally, type SessionTally } from './session-tally.ts'
+
+/** What the servers need, and whom they tell. */
+export interface FleetServersContext {
+  readonly guard: Guard
+  readonly balancer: Balancer
+  /** How a process is to run; asked at every start. */
+  config(id: string, port: number): ServerConfig
+  /** Whether a session that is gone for one server is gone for all of them. */
+  sharesSessions(): boolean
+  /** The state has changed, and should be shown within so many milliseconds. */
+  onChange(within?: number): void
+  /** A process has ended that nobody asked to end. */
+  onCrash(id: string, how: string): void
+}
+
+/** All servers of a fleet. */
+export interface FleetServers {
+  states(): readonly ServerState[]
+  /** Starts all servers. Resolves when each is healthy in the balancer. */
+  start(): Promise<void>
+  /** Ends all servers and takes them out of the balancer; each may finish its requests, with a timeout in milliseconds. */
+  end(timeout: number): Promise<void>
+  /** Resolves when the action has taken effect. */
+  act(id: string, action: ServerAction): Promise<void>
+  /** Notices what others did to the processes. */
+  refresh(): void
+}
+
+interface Seat {
+  readonly server: FleetServer
+  readonly tally: SessionTally
+  /** Answers that the balancer had counted when the present process was started. */
+  answeredBefore: number
+}
+
+const HEALTHY_TIMEOUT = 15_000
+const SHOWN_SESSIONS = 50
+
+/** Creates the places of the servers, still without processes. */
+export function createFleetServers(ids: readonly string[], context: FleetServersContext): FleetServers {
+  const { guard, balancer, config, sharesSessions, onChange, onCrash } = context
+  const seats: readonly Seat[] = ids.map((id) => ({
+    server: createFleetServer(id, { guard, config, onSessions, onEnd }),
+    tally: createSessionTally(),
+    answeredBefore: 0,
+  }))
+
+  function onSessions(id: string, changes: readonly SessionChange[]): void {
+    const shared = sharesSessions()
+    for (const { server, tally } of seats) {
+      for (const change of changes) {
+        if (server.id === id || (shared && change.type === 'gone')) tally.apply(change)
+      }
+    }
+    onChange(500)
+  }
+
+  function onEnd(id: string, how: string, expected: boolean): void {
+    find(id).tally.clear()
+    onChange()
+    if (!expected) onCrash(id, how)
+  }
+
+  function find(id: string): Seat {
+    const seat = seats.find(({ server }) => server.id === id)
+    if (!seat) throw unknownName('server', id, ids)
+    return seat
+  }
+
+  function upstreamOf(id: string) {
+    return balancer.upstreams().find((upstream) => upstream.id === id)
+  }
+
+  async function start(seat: Seat): Promise<void> {
+    const { server, tally } = seat
+    const { id } = server
+    tally.clear()
+    const listening = server.start()
+    onChange()
+    await listening
+    const known = upstreamOf(id)
+    seat.answeredBefore = known?.answered ?? 0
+    if (known) balancer.ready(id)
+    await (known ? balancer.setUrl(id, server.url) : balancer.add({ id, url: server.url }))
+    await becomeHealthy(server)
+  }
+
+  async function becomeHealthy(server: FleetServer): Promise<void> {
+    const { id } = server
+    const deadline = Date.now() + HEALTHY_TIMEOUT
+    while (!upstreamOf(id)?.healthy) {
+      if (server.pid === undefined) throw new LabError('ERR_CONFLICT', `Server ${id} has ended`)
+      if (server.status === 'paused') throw new LabError('ERR_CONFLICT', `Server ${id} was paused`)
+      if (Date.now() > deadline)
+        throw new LabError('ERR_UNAVAILABLE', `Server ${id} does not pass its checks`)
+      await delay(20)
+    }
+  }
+
+  /** Lets a running server go on, and take new visitors again if that is all it did not do. */
+  async function goOn(server: FleetServer): Promise<void> {
+    const paused = server.status === 'paused'
+    server.resume()
+    if (!paused || !server.draining) admit(server)
+    await becomeHealthy(server)
+  }
+
+  function admit(server: FleetServer): void {
+    server.draining = false
+    balancer.ready(server.id)
+  }
+
+  return {
+    states: () =>
+      seats.map(({ server, tally, answeredBefore }) => {
+        const { id, pid, url, status } = server
+        const upstream = upstreamOf(id)
+        return {
+          id,
+          pid,
+          url,
+          status,
+          healthy: pid !== undefined && (upstream?.healthy ?? false),
+          active: upstream?.active ?? 0,
+          requestsPerSecond: upstream?.requestsPerSecond ?? 0,
+          answered: (upstream?.answered ?? 0) - answeredBefore,
+          sessions: tally.newest(SHOWN_SESSIONS),
+          sessionCount: tally.count,
+        }
+      }),
+    async start() {
+      await Promise.all(seats.map(start))
+    },
+    async end(timeout) {
+      // Out of the balancer first, so that no request is lost on the way to a server that is about to end.
+      for (const { id } of balancer.upstreams()) balancer.maintenance(id)
+      await Promise.all(seats.map(({ server }) => server.end(timeout)))
+      for (const { id } of balancer.upstreams()) balancer.remove(id)
+    },
+    async act(id, action) {
+      const seat = find(id)
+      const { server } = seat
+      if (server.status === 'starting' && action !== 'kill') {
+        throw new LabError('ERR_CONFLICT', `Server ${id} is starting`)
+      }
+      if (server.status === 'stopped' && action !== 'kill' && action !== 'start') {
+        throw new LabError('ERR_CONFLICT', `Server ${id} is not running`)
+      }
+
+      if (action === 'kill') await server.kill()
+      if (action === 'pause') await server.pause()
+      if (action === 'resume') await goOn(server)
+      if (action === 'start') {
+        if (server.status === 'paused') await goOn(server)
+        await (server.status === 'stopped' ? start(seat) : goOn(server))
+      }
+      if (action === 'drain') {
+        server.draining = true
+        balancer.drain(id)
+      }
+      onChange()
+    },
+    refresh() {
+      for (const { server } of seats) server.refresh()
+    },
+  }
+}
