@@ -25,6 +25,8 @@ export interface Answer {
 export interface RequestOptions {
   /** JSON body. */
   readonly body?: object
+  /** Asks for pages, as people's browsers do. A change is then answered with a redirect. */
+  readonly html?: boolean
   /** Cookie header that is sent instead of the jar's; the jar then ignores the answer's cookies, too. */
   readonly cookie?: string
   /** Closes the connection this long after the request, in milliseconds, and reads no answer that comes in spite of it. */
@@ -70,7 +72,7 @@ export function createBrowser(getOrigin: () => string, options: BrowserOptions =
     path: string,
     options: RequestOptions,
   ): Promise<Answer | undefined> {
-    const { body, cookie = jar.header(), dropAfter, origin = getOrigin() } = options
+    const { body, html, cookie = jar.header(), dropAfter, origin = getOrigin() } = options
     const startedAt = performance.now()
     const { statusCode, headers, ...response } = await agent.request({
       origin,
@@ -78,6 +80,7 @@ export function createBrowser(getOrigin: () => string, options: BrowserOptions =
       method,
       headers: {
         ...(cookie !== undefined && { cookie }),
+        ...(html && { accept: 'text/html' }),
         ...(body && { 'content-type': 'application/json' }),
       },
       ...(body && { body: JSON.stringify(body) }),
@@ -93,7 +96,7 @@ export function createBrowser(getOrigin: () => string, options: BrowserOptions =
       status: statusCode,
       server: first(headers['x-served-by']),
       retryAfter: first(headers['retry-after']),
-      body: isJson(first(headers['content-type'])) ? (JSON.parse(text) as unknown) : undefined,
+      body: text && isJson(first(headers['content-type'])) ? (JSON.parse(text) as unknown) : undefined,
       startedAt,
       endedAt: performance.now(),
     }

@@ -125,14 +125,14 @@ export function createTraffic(getShopUrl: () => string, options: TrafficOptions 
     else await visitor.logout()
   }
 
-  /** Logs in; registers first, and again when the shop has forgotten its users because the strategy was switched. */
+  /** Registers or logs in. What fails is tried the other way the next time: the shop may know more, or less, by then. */
   async function enter(shopper: Shopper): Promise<void> {
     const { visitor } = shopper
-    if (!shopper.registered) shopper.registered = await visitor.register()
-    if (await visitor.login()) {
+    if (await (shopper.registered ? visitor.login() : visitor.register())) {
+      shopper.registered = true
       shopper.lostAt = undefined
     } else {
-      shopper.registered = false
+      shopper.registered = !shopper.registered
       shopper.loginAt = now() + 1_000 + random() * 2_000
     }
   }

@@ -42,8 +42,8 @@ export interface Visitor extends Browser {
   readonly loginServer: string | undefined
   /** Cart items acknowledged since the account was last cleared. */
   readonly items: ReadonlySet<string>
-  /** Creates the visitor's user. Resolves to whether the shop said yes. */
-  register(): Promise<boolean>
+  /** Creates the visitor's user, who is then logged in. Resolves to whether the shop said yes. */
+  register(options?: RequestOptions): Promise<boolean>
   /** Resolves to whether the login was acknowledged. */
   login(options?: RequestOptions): Promise<boolean>
   me(options?: RequestOptions): Promise<Sight>
@@ -83,6 +83,19 @@ export function createVisitor(getOrigin: () => string, options: VisitorOptions):
     loginServer = undefined
   }
 
+  async function enter(path: '/register' | '/login', options?: RequestOptions): Promise<boolean> {
+    const body = { username, password: PASSWORD }
+    const answer = await browser.request('POST', path, { ...options, body })
+    if (answer?.status === 200) {
+      loggedIn = true
+      loginServer = answer.server
+      return true
+    }
+    // Without a clear answer, the session may have been replaced by one whose cookie never arrived.
+    if (!answer || answer.status >= 500) forget()
+    return false
+  }
+
   async function look(asking: Promise<Answer | undefined>): Promise<CartSight> {
     const expected = [...items]
     const answer = await asking
@@ -108,22 +121,8 @@ export function createVisitor(getOrigin: () => string, options: VisitorOptions):
     get loginServer() {
       return loginServer
     },
-    async register() {
-      const answer = await browser.request('POST', '/register', { body: { username, password: PASSWORD } })
-      return answer?.status === 200
-    },
-    async login(options) {
-      const body = { username, password: PASSWORD }
-      const answer = await browser.request('POST', '/login', { ...options, body })
-      if (answer?.status === 200) {
-        loggedIn = true
-        loginServer = answer.server
-        return true
-      }
-      // Without a clear answer, the session may have been replaced by one whose cookie never arrived.
-      if (answer?.status !== 401 && answer?.status !== 429) forget()
-      return false
-    },
+    register: (options) => enter('/register', options),
+    login: (options) => enter('/login', options),
     async me(options) {
       const answer = await browser.request('GET', '/me', options)
       if (answer?.status === 401) return 'stranger'
