@@ -1,0 +1,24 @@
+/**
+ * What the shop keeps in a session.
+ *
+ * @module
+ */
+
+/** Session data of the shop. */
+export interface ShopSession {
+  /** Items in the order in which they were added: ids from the catalogue, or any text that a client sent. */
+  cart: string[]
+  /** Instant of the first visit, in milliseconds since the Unix epoch. */
+  firstSeenAt: number
+  /** Something to tell on the next page, once. */
+  notice: NoticeCode
+}
+
+/** What there is to tell. The texts are in `texts.ts`. */
+export type NoticeCode =
+  | 'registered'
+  | 'logged-in'
+  | 'item-added'
+  | 'item-removed'
+  | 'session-revoked'
+  | 'others-revoked'

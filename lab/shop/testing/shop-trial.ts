@@ -1,0 +1,124 @@
+/**
+ * The shop on a real HTTP server, and browsers with cookie jars, for its tests.
+ *
+ * @module
+ */
+
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  createSessions,
+  type IndexedSessionStore,
+  type SessionsOptions,
+  StoreUnavailableError,
+} from 'coatcheck'
+import { createMemoryStore } from 'coatcheck/stores/memory'
+import { CookieJar } from 'tough-cookie'
+import { onTestFinished } from 'vitest'
+import { createShop, type ShopSession } from '../shop.ts'
+import type { PasswordHasher } from '../users/password-hasher.ts'
+import { createUserDatabase, type UserDatabaseOptions } from '../users/users.ts'
+import { openUserDatabases } from './user-database.ts'
+
+/** Options of {@link startShop}. */
+export interface ShopTrialOptions {
+  readonly users?: UserDatabaseOptions
+  readonly sessions?: SessionsOptions
+}
+
+/** Starts a shop on a memory store. It ends with the test. */
+export async function startShop(options: ShopTrialOptions = {}) {
+  const [database] = await openUserDatabases()
+  const users = createUserDatabase(database, { hasher: quickHasher, ...options.users })
+  const store = createFallibleStore(createMemoryStore())
+  const sessions = createSessions<ShopSession>(store, { allowInsecureCookie: true, ...options.sessions })
+  const errors: unknown[] = []
+  const server = createServer(createShop({ sessions, users, log: (error) => errors.push(error) }))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+    sessions.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { url, store, sessions, database, errors, open: (headers = {}) => new Browser(url, headers) }
+}
+
+/** Quick to compute: for tests that are not about hashing. */
+const quickHasher: PasswordHasher = {
+  hash: async (password) => `hash of ${password}`,
+  verify: async (hash, password) => hash === `hash of ${password}`,
+}
+
+/** Counts calls, and fails like a back end that is away while `down`. */
+function createFallibleStore(
+  store: IndexedSessionStore,
+): IndexedSessionStore & { down: boolean; calls: number } {
+  const state = { down: false, calls: 0 }
+  return new Proxy(store, {
+    get(target, name) {
+      if (name in state) return state[name as keyof typeof state]
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function' || name === 'onEvict') return value
+      return (...values: unknown[]) => {
+        state.calls += 1
+        if (state.down)
+          return Promise.reject(new StoreUnavailableError('Cannot reach the store of this test'))
+        return (value as (...values: unknown[]) => unknown).apply(target, values)
+      }
+    },
+    set(_target, name, value) {
+      return Reflect.set(state, name, value)
+    },
+  }) as IndexedSessionStore & { down: boolean; calls: number }
+}
+
+/** A client that keeps cookies as browsers do. It does not follow redirects. */
+export class Browser {
+  readonly jar = new CookieJar()
+  readonly #url: string
+  readonly #headers: Readonly<Record<string, string>>
+
+  constructor(url: string, headers: Readonly<Record<string, string>>) {
+    this.#url = url
+    this.#headers = headers
+  }
+
+  /** Value of the session cookie; `undefined` without one. */
+  get session(): string | undefined {
+    return this.jar.getCookiesSync(this.#url).find(({ key }) => key === 'session')?.value
+  }
+
+  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+    return this.request('GET', path, { headers })
+  }
+
+  /** Sends JSON, as a script does. */
+  post(path: string, body: unknown = {}): Promise<Response> {
+    return this.request('POST', path, {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  }
+
+  /** Sends a form, as a page does. */
+  submit(path: string, fields: Readonly<Record<string, string>> = {}): Promise<Response> {
+    return this.request('POST', path, {
+      headers: {
+        accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+        origin: this.#url,
+        'sec-fetch-site': 'same-origin',
+      },
+      body: new URLSearchParams(fields),
+    })
+  }
+
+  async request(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers({ ...this.#headers, ...(init.headers as Record<string, string>) })
+    const cookie = this.jar.getCookieStringSync(this.#url)
+    if (cookie && !headers.has('cookie')) headers.set('cookie', cookie)
+    const response = await fetch(this.#url + path, { ...init, method, headers, redirect: 'manual' })
+    for (const line of response.headers.getSetCookie()) this.jar.setCookieSync(line, this.#url)
+    return response
+  }
+}
