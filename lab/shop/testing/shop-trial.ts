@@ -16,6 +16,7 @@ import { createMemoryStore } from 'coatcheck/stores/memory'
 import { CookieJar } from 'tough-cookie'
 import { onTestFinished } from 'vitest'
 import { createShop, type ShopSession } from '../shop.ts'
+import type { SqlDatabase } from '../users/database.ts'
 import type { PasswordHasher } from '../users/password-hasher.ts'
 import { createUserDatabase, type UserDatabaseOptions } from '../users/users.ts'
 import { openUserDatabases } from './user-database.ts'
@@ -26,8 +27,26 @@ export interface ShopTrialOptions {
   readonly sessions?: SessionsOptions
 }
 
+/** A running shop. */
+export interface ShopTrial {
+  readonly url: string
+  readonly store: FallibleStore
+  /** Where the users are. */
+  readonly database: SqlDatabase
+  /** Errors that the shop did not foresee. */
+  readonly errors: readonly unknown[]
+  /** Opens a browser without cookies that sends these headers with each request. */
+  readonly open: (headers?: Readonly<Record<string, string>>) => Browser
+}
+
+/** A store that counts calls, and fails as if its back end were away while `down`. */
+export interface FallibleStore extends IndexedSessionStore {
+  down: boolean
+  calls: number
+}
+
 /** Starts a shop on a memory store. It ends with the test. */
-export async function startShop(options: ShopTrialOptions = {}) {
+export async function startShop(options: ShopTrialOptions = {}): Promise<ShopTrial> {
   const [database] = await openUserDatabases()
   const users = createUserDatabase(database, { hasher: quickHasher, ...options.users })
   const store = createFallibleStore(createMemoryStore())
@@ -41,7 +60,7 @@ export async function startShop(options: ShopTrialOptions = {}) {
     sessions.close()
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { url, store, sessions, database, errors, open: (headers = {}) => new Browser(url, headers) }
+  return { url, store, database, errors, open: (headers = {}) => new Browser(url, headers) }
 }
 
 /** Quick to compute: for tests that are not about hashing. */
@@ -70,7 +89,7 @@ function createFallibleStore(
     set(_target, name, value) {
       return Reflect.set(state, name, value)
     },
-  }) as IndexedSessionStore & { down: boolean; calls: number }
+  }) as FallibleStore
 }
 
 /** A client that keeps cookies as browsers do. It does not follow redirects. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { startShop } from './testing/shop-trial.ts'
+import { startShop } from '../testing/shop-trial.ts'
 
 const ada = { username: 'ada', password: 'correct horse battery' }
 const page = { accept: 'text/html' }
