@@ -1,19 +1,25 @@
 /**
  * The texts of a record as one run of bytes: user, key where it is not a digest, data.
  *
- * A byte of flags comes first, then each text with its length in front.
+ * A byte of flags comes first, then each text with its length in front. Data is shortened by a dictionary.
  *
  * @module
  */
 
+import { createDictionary } from './dictionary.ts'
 import { encodingOf, type Encoding, lengthOf, maxBytes, readText, writeText } from './text.ts'
 
 /** Shifts of the encodings of user, key and data within the flags. */
 const PRINCIPAL = 0
 const KEY = 2
 const DATA = 4
+/** Added to the encoding of data that the dictionary has shortened. */
+const SHORTENED = 4
 /** Stands in the place of an encoding where there is no such text. */
 const ABSENT = 3
+
+/** Longest data in bytes that is shortened: beyond, the time is not worth it. */
+const MAX_SHORTENED = 4_096
 
 /** Bytes that flags and lengths need at most. */
 const MAX_HEADER = 16
@@ -33,20 +39,42 @@ export interface Payloads {
 
 /** Creates a packer with a buffer of its own. */
 export function createPayloads(): Payloads {
+  const dictionary = createDictionary()
+  const scratch = Buffer.allocUnsafeSlow(2 * MAX_SHORTENED)
   let packed = Buffer.allocUnsafeSlow(16_384)
   let end = 0
 
-  /** Appends a text, and returns its encoding. */
+  /** Appends a text with its length in front, and returns its encoding. */
   function append(text: string | undefined): number {
     if (text === undefined) return ABSENT
-    // The length goes in front, and is known afterwards: so the text moves up if the length needs several bytes.
+    // How long the length is shows when the text is written: so the text may have to move up.
     const written = writeText(text, packed, end + 1)
-    const length = lengthOf(written)
-    const start = end + sizeOfLength(length)
-    if (start !== end + 1) packed.copyWithin(start, end + 1, end + 1 + length)
-    writeLength(packed, end, length)
-    end = start + length
+    place(packed, end + 1, lengthOf(written))
     return encodingOf(written)
+  }
+
+  function appendData(text: string): number {
+    const start = end + 1
+    const written = writeText(text, packed, start)
+    const length = lengthOf(written)
+    if (length <= MAX_SHORTENED) {
+      dictionary.learn(packed, start, start + length)
+      const shortened = dictionary.encode(packed, start, start + length, scratch)
+      if (shortened > 0) {
+        place(scratch, 0, shortened)
+        return encodingOf(written) + SHORTENED
+      }
+    }
+    place(packed, start, length)
+    return encodingOf(written)
+  }
+
+  /** Appends bytes with their length in front. */
+  function place(source: Buffer, start: number, length: number): void {
+    const target = end + sizeOfLength(length)
+    if (source !== packed || start !== target) source.copy(packed, target, start, start + length)
+    writeLength(packed, end, length)
+    end = target + length
   }
 
   return {
@@ -57,7 +85,7 @@ export function createPayloads(): Payloads {
       const room = MAX_HEADER + maxBytes(data) + maxBytes(principal ?? '') + maxBytes(key ?? '')
       if (room > packed.length) packed = Buffer.allocUnsafeSlow(room)
       end = 1
-      packed[0] = (append(principal) << PRINCIPAL) | (append(key) << KEY) | (append(data) << DATA)
+      packed[0] = (append(principal) << PRINCIPAL) | (append(key) << KEY) | (appendData(data) << DATA)
       return end
     },
     readData(source, offset) {
@@ -65,7 +93,11 @@ export function createPayloads(): Payloads {
       let start = offset + 1
       if (encodingAt(flags, PRINCIPAL) !== ABSENT) start = skip(source, start)
       if (encodingAt(flags, KEY) !== ABSENT) start = skip(source, start)
-      return readAt(source, start, encodingAt(flags, DATA))
+      const encoding = encodingAt(flags, DATA)
+      if (flags >>> DATA < SHORTENED) return readAt(source, start, encoding)
+      const from = start + sizeOfLength(readLength(source, start))
+      const length = dictionary.decode(source, from, skip(source, start), scratch)
+      return readText(scratch, 0, length, encoding as Encoding)
     },
     readPrincipal(source, offset) {
       const encoding = encodingAt(source[offset]!, PRINCIPAL)
