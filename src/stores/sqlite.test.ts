@@ -90,14 +90,14 @@ function recordAt(now: number, changes: Partial<SessionRecord> = {}): SessionRec
 
 describe('createSqliteStore()', () => {
   for (const clause of storeContract) {
-    it(`${clause.title}`, async () => {
+    it(`keeps the contract: ${clause.title}`, async () => {
       const trial = await createTrial()
 
       expect(missingCapability(clause, trial)).toBeUndefined()
       await clause.verify(trial)
     })
 
-    it(`${clause.title}, with a client that gives BigInts`, async () => {
+    it(`keeps the contract with a client that gives BigInts: ${clause.title}`, async () => {
       const trial = await createTrial()
       trial.database.defaultSafeIntegers(true)
 
@@ -224,6 +224,27 @@ describe('createSqliteStore()', () => {
     expect(list).toContain('coatcheck_sessions_by_principal')
     expect(sweep).toContain('USING COVERING INDEX coatcheck_sessions_by_expires_at')
     expect(sweep).not.toContain('TEMP B-TREE')
+  })
+
+  it.each([
+    ['normal', 1],
+    ['full', 2],
+  ] as const)('syncs the disk as it is told: %s', async (synchronous, level) => {
+    const { database, now } = await createFile()
+    database.exec(`PRAGMA synchronous = ${3 - level}`)
+    const store = createSqliteStore(database, { now, synchronous })
+
+    await store.read('key')
+
+    expect(database.prepare('PRAGMA synchronous').get()).toMatchObject({ synchronous: level })
+  })
+
+  it('refuses to sync the disk otherwise', () => {
+    const synchronous = 'off; DROP TABLE users' as 'full'
+
+    const create = () => createSqliteStore(new Database(':memory:'), { synchronous })
+
+    expect(create).toThrow(RangeError)
   })
 
   it('keeps several tables in one file apart', async () => {

@@ -57,6 +57,16 @@ export interface SqliteStoreOptions {
    * @default 400
    */
   readonly busyTimeout?: number
+  /**
+   * What an acknowledged write survives. Either survives the death of the process, `kill -9` included; `'full'` also
+   * a power failure, at the price of a disk sync for each write; after a power failure `'normal'` may have lost the
+   * last writes, but has never damaged the file.
+   *
+   * The same as `PRAGMA synchronous`, which itself needs a lock and would fail while another process migrates.
+   *
+   * @default what the connection is set to; for SQLite itself that is `'full'`
+   */
+  readonly synchronous?: 'normal' | 'full'
 }
 
 /** Options of {@link migrateSqliteStore}. */
@@ -79,23 +89,18 @@ const DEFAULT_TABLE = 'coatcheck_sessions'
  * sets `PRAGMA busy_timeout = 0` on it and waits for locks itself, because the clients block the event loop while
  * SQLite waits. It neither opens nor closes the connection.
  *
- * What was acknowledged survives the death of the process, `kill -9` included. Whether it also survives a power
- * failure is up to your `PRAGMA synchronous`: SQLite's default `FULL` does and syncs the disk at each write;
- * `NORMAL` may then lose the last writes, never the file, and is several times faster.
- *
  * @throws {RangeError} when an option is out of range.
  * @example
  * ```ts
  * const database = new Database('sessions.db')
- * database.exec('PRAGMA synchronous = NORMAL')
  * await migrateSqliteStore(database)
- * const sessions = createSessions(createSqliteStore(database))
+ * const sessions = createSessions(createSqliteStore(database, { synchronous: 'normal' }))
  * ```
  */
 export function createSqliteStore(database: SqliteDatabase, options: SqliteStoreOptions = {}): SqliteStore {
-  const { now = Date.now, tableName = DEFAULT_TABLE, busyTimeout = 400 } = options
+  const { now = Date.now, tableName = DEFAULT_TABLE, busyTimeout = 400, synchronous } = options
   assertTableName(tableName)
-  const queue = createLockQueue(database, { tableName, busyTimeout })
+  const queue = createLockQueue(database, { tableName, busyTimeout, synchronous })
   const sql = prepareStatements(database, tableName)
   const isLive = (row: unknown) => row !== undefined && !isExpired(row, now())
 

@@ -21,6 +21,8 @@ export interface LockQueueOptions {
   readonly tableName: string
   /** How long a call waits for a lock, in milliseconds. */
   readonly busyTimeout: number
+  /** Set on the connection before the first call; `undefined` leaves it as it is. */
+  readonly synchronous?: 'normal' | 'full' | undefined
 }
 
 /** A call that met a lock. */
@@ -47,24 +49,28 @@ const SLICE = 4
  *
  * However many calls wait, only the first of them tries again, so a thousand requests cost no more than one.
  *
- * @throws {RangeError} when `busyTimeout` is not a number ≥ 0.
+ * @throws {RangeError} when an option is out of range.
  */
 export function createLockQueue(
   database: SqliteDatabase,
-  { tableName, busyTimeout }: LockQueueOptions,
+  { tableName, busyTimeout, synchronous }: LockQueueOptions,
 ): LockQueue {
   if (!(busyTimeout >= 0 && busyTimeout < Number.POSITIVE_INFINITY)) {
     throw new RangeError(`Cannot create an SQLite store as busyTimeout must be >= 0: received ${busyTimeout}`)
   }
+  if (![undefined, 'normal', 'full'].includes(synchronous)) {
+    throw new RangeError("Cannot create an SQLite store as synchronous must be 'normal' or 'full'")
+  }
   const waiters: Waiter[] = []
-  let waitsItself = false
+  let isSetUp = false
 
   function attempt<T>(call: () => T): T {
     // A libsql connection that was closed goes on answering prepared statements, from nowhere in particular.
     if (database.open === false) throw new Error('The database connection is closed')
-    if (!waitsItself) {
+    if (!isSetUp) {
       database.exec('PRAGMA busy_timeout = 0')
-      waitsItself = true
+      if (synchronous !== undefined) database.exec(`PRAGMA synchronous = ${synchronous}`)
+      isSetUp = true
     }
     return call()
   }
