@@ -1,0 +1,38 @@
+/**
+ * Sessions for Express 5.
+ *
+ * @module
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Sessions } from '../session/sessions.ts'
+import { type ForwardedView, NodeExchange } from './exchange.ts'
+
+/** The parts of an Express request that follow `trust proxy`. */
+type ExpressRequest = IncomingMessage & { readonly secure?: boolean; readonly ip?: string | undefined }
+
+/**
+ * Creates the middleware that makes `sessions.load(req)` work and commits sessions before headers leave.
+ *
+ * It reads nothing by itself, so a page that never asks for its session costs the store nothing. Whether a request
+ * came over https is Express's to say: behind a proxy, set `trust proxy`. A store that is away reaches the error
+ * handlers as {@link StoreUnavailableError}, which Express answers by 503 and Retry-After unless one of them does.
+ *
+ * @example
+ * ```ts
+ * app.use(expressSessions(sessions))
+ * ```
+ */
+export function expressSessions(
+  sessions: Pick<Sessions<never>, 'attach'>,
+): (request: IncomingMessage, response: ServerResponse, next: () => void) => void {
+  return (request, response, next) => {
+    sessions.attach(request, new NodeExchange(request, response, readForwarded))
+    next()
+  }
+}
+
+function readForwarded(request: IncomingMessage): ForwardedView {
+  const { secure = false, ip } = request as ExpressRequest
+  return { secure, address: ip }
+}

@@ -1,0 +1,116 @@
+/**
+ * Session attributes: JSON values, frozen, and changed one by one so that parallel writers do not undo each other.
+ *
+ * @module
+ */
+
+/** The same type, read-only to its depth: what is read from a session cannot be changed in place. */
+export type DeepReadonly<T> = T extends (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends readonly (infer Item)[]
+    ? readonly DeepReadonly<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+      : T
+
+/** All attributes of a session by name. */
+export type Attributes = Readonly<Record<string, unknown>>
+
+/** One change to one attribute. `undefined` removes it. */
+export type Change =
+  | { readonly key: string; readonly value: unknown }
+  /** Computed from the newest value. Called again when another writer came first, so it must have no effects. */
+  | { readonly key: string; readonly update: (value: unknown) => unknown }
+
+/** Reads an attribute; the value is frozen to its depth. */
+export function readAttribute(attributes: Attributes, key: string): unknown {
+  return Object.hasOwn(attributes, key) ? freeze(attributes[key]) : undefined
+}
+
+/** Applies changes in their order to a copy. Attributes they do not name stay as they are. */
+export function applyChanges(attributes: Attributes, changes: readonly Change[]): Attributes {
+  // Without a prototype, an attribute called __proto__ is one like any other.
+  const next = Object.assign(Object.create(null) as Record<string, unknown>, attributes)
+  for (const change of changes) {
+    const { key } = change
+    const value = 'update' in change ? runUpdate(change.update, key, readAttribute(next, key)) : change.value
+    if (value === undefined) delete next[key]
+    else next[key] = value
+  }
+  return next
+}
+
+/**
+ * Copies a value that is to be stored, so that later changes to the original do not reach the session.
+ *
+ * @throws {TypeError} when the value would not come back from JSON as it went: dates, maps, class instances, NaN, …
+ */
+export function snapshotValue(key: string, value: unknown): unknown {
+  return copy(key, value, 0)
+}
+
+const MAX_DEPTH = 100
+
+function runUpdate(update: (value: unknown) => unknown, key: string, current: unknown): unknown {
+  const value = update(current)
+  if (value instanceof Promise) {
+    value.catch(() => undefined)
+    throw new TypeError(
+      `Cannot update session attribute '${key}' by an async function: await what it needs first, then call update`,
+    )
+  }
+  // What came frozen from the session and goes back unchanged needs no second copy.
+  return value === current ? value : snapshotValue(key, value)
+}
+
+function copy(key: string, value: unknown, depth: number): unknown {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value
+    case 'undefined':
+      if (depth === 0) return value
+      break
+    case 'number':
+      if (Number.isFinite(value)) return value
+      break
+    case 'object':
+      if (value === null) return value
+      if (depth > MAX_DEPTH) throw unstorable(key, 'it is nested too deeply or refers to itself')
+      if (Array.isArray(value)) return Object.freeze(Array.from(value, (item) => copy(key, item, depth + 1)))
+      if (isPlainObject(value)) return copyObject(key, value, depth)
+      break
+    default:
+  }
+  throw unstorable(key, `${describe(value)} does not survive JSON`)
+}
+
+function copyObject(key: string, value: object, depth: number): object {
+  const present = Object.entries(value).filter(([, item]) => item !== undefined)
+  return Object.freeze(Object.fromEntries(present.map(([name, item]) => [name, copy(key, item, depth + 1)])))
+}
+
+function isPlainObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+function describe(value: unknown): string {
+  if (value instanceof Date) return 'a Date (store its getTime() or toISOString())'
+  if (value instanceof Map || value instanceof Set)
+    return `a ${value.constructor.name} (store Array.from() of it)`
+  if (typeof value === 'object' && value !== null) return `an instance of ${value.constructor.name}`
+  return typeof value === 'number' ? String(value) : `a value of type ${typeof value}`
+}
+
+function unstorable(key: string, reason: string): TypeError {
+  return new TypeError(`Cannot store session attribute '${key}' as ${reason}`)
+}
+
+function freeze(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    for (const item of Object.values(value)) freeze(item)
+    Object.freeze(value)
+  }
+  return value
+}

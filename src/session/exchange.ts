@@ -1,0 +1,41 @@
+/**
+ * One HTTP request and its answer, as far as sessions need them. Every framework is translated to this.
+ *
+ * @module
+ */
+
+/** A request and the answer to it. Adapters implement it; the engine knows nothing else of HTTP. */
+export interface HttpExchange {
+  /** Value of a request header by its lower-case name; `undefined` without one. */
+  header(name: string): string | undefined
+  /** Whether the client's own connection is encrypted, as far as the framework trusts its proxy to say so. */
+  readonly secure: boolean
+  /** Path of the request, without its query. */
+  readonly path: string
+  /** Client's network address, as far as the framework trusts its proxy to say so. */
+  readonly address: string | undefined
+  /** Whether the answer has begun, so that its headers can no longer be changed. */
+  readonly headersSent: boolean
+  /** Value of a header of the answer so far. */
+  responseHeader(name: string): string | undefined
+  setResponseHeader(name: string, value: string): void
+  /** Adds a `Set-Cookie` header to the answer. */
+  appendCookie(cookie: string): void
+  /**
+   * Has something done before the headers leave. A promise holds the answer back until it resolves; if it rejects,
+   * the error is answered in place of what the application wrote.
+   */
+  beforeHeaders(hook: () => Promise<void> | undefined): void
+}
+
+const exchanges = Symbol('coatcheck exchange')
+
+/** Ties an exchange to the request object that the application will pass to `load`. */
+export function attachExchange(request: object, exchange: HttpExchange): void {
+  ;(request as { [exchanges]?: HttpExchange })[exchanges] ??= exchange
+}
+
+/** Finds the exchange of a request object; `undefined` when no adapter saw it. */
+export function exchangeOf(request: object): HttpExchange | undefined {
+  return (request as { [exchanges]?: HttpExchange })[exchanges]
+}

@@ -1,0 +1,116 @@
+/**
+ * All sessions of one user: listed, revoked, limited (ASVS 7.4.2–7.5.2).
+ *
+ * @module
+ */
+
+import type { IndexedSessionStore } from '../stores/store.ts'
+import type { Engine } from './engine.ts'
+import type { EventHub, SessionEvents } from './events.ts'
+import { decodeRecord, type Device, type Snapshot } from './record.ts'
+
+/** One session of a user, as it is listed. */
+export interface SessionInfo {
+  /** Public handle, with which it is revoked. */
+  readonly handle: string
+  /** When its user logged in, in milliseconds since the Unix epoch. */
+  readonly createdAt: number
+  /** Last recorded use, coarsely. */
+  readonly lastSeenAt: number
+  /** First instant at which it will be gone, unless it is used before. */
+  readonly expiresAt: number
+  /** Whether its login outlives the browser. */
+  readonly remembered: boolean
+  /** The client that logged in, as it described itself; `undefined` when that was not recorded. */
+  readonly device: Device | undefined
+}
+
+/** Options of {@link PrincipalSessions.revoke}. */
+export interface RevokeOptions {
+  /** The session that stays: usually the caller's own. */
+  readonly except: { readonly handle: string | undefined }
+}
+
+/** The sessions of one user. */
+export interface PrincipalSessions {
+  /** Lists them, last used first. */
+  list(): Promise<readonly SessionInfo[]>
+  /**
+   * Ends them: all, all but one, or the one with this handle if it is this user's.
+   *
+   * When it resolves, they let nobody in any more, on any server.
+   *
+   * @returns How many were ended.
+   */
+  revoke(which?: string | RevokeOptions): Promise<number>
+}
+
+/** Finds and ends sessions by user. */
+export interface PrincipalIndex {
+  /** `undefined` is nobody: an empty list, nothing to revoke. */
+  of(principal: string | undefined): PrincipalSessions
+  /** Ends the least recently used sessions beyond the limit; `keep` is not one of them. */
+  enforceLimit(principal: string, keep: string): Promise<void>
+}
+
+/**
+ * Creates the index of a session manager.
+ *
+ * @param limit Most sessions a user can have.
+ */
+export function createPrincipalIndex(
+  store: IndexedSessionStore,
+  engine: Engine,
+  events: EventHub,
+  limit: number,
+): PrincipalIndex {
+  async function find(principal: string): Promise<Snapshot[]> {
+    const stored = await store.list(principal)
+    const snapshots = stored.flatMap((record) => {
+      const decoded = decodeRecord(record)
+      return decoded?.kind === 'session' ? [decoded.snapshot] : []
+    })
+    return snapshots.sort(
+      (one, other) => other.lastSeenAt - one.lastSeenAt || other.createdAt - one.createdAt,
+    )
+  }
+
+  async function end(sessions: readonly Snapshot[], by: SessionEvents['revoked']['by']): Promise<number> {
+    const ended = await Promise.all(sessions.map(({ key }) => engine.remove(key)))
+    const removed = ended.filter((snapshot) => snapshot !== undefined)
+    for (const { key, principal } of removed) events.emit('revoked', { handle: key, principal, by })
+    return removed.length
+  }
+
+  return {
+    of(principal) {
+      if (principal === undefined) return { list: async () => [], revoke: async () => 0 }
+      return {
+        async list() {
+          return (await find(principal)).map(toInfo)
+        },
+        async revoke(which) {
+          const sessions = await find(principal)
+          if (typeof which === 'string')
+            return end(
+              sessions.filter(({ key }) => key === which),
+              'user',
+            )
+          return end(
+            sessions.filter(({ key }) => key !== which?.except.handle),
+            'user',
+          )
+        },
+      }
+    },
+    async enforceLimit(principal, keep) {
+      if (limit === Number.POSITIVE_INFINITY) return
+      const others = (await find(principal)).filter(({ key }) => key !== keep)
+      await end(others.slice(limit - 1), 'limit')
+    },
+  }
+}
+
+function toInfo({ key, createdAt, lastSeenAt, expiresAt, remembered, device }: Snapshot): SessionInfo {
+  return { handle: key, createdAt, lastSeenAt, expiresAt, remembered, device }
+}

@@ -1,0 +1,55 @@
+/**
+ * Removes expired sessions from stores that do not do it by themselves, a slice at a time.
+ *
+ * @module
+ */
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { SessionStore } from '../stores/store.ts'
+import type { EventHub } from './events.ts'
+
+/** So many at once keep the event loop's longest stall below 2 ms (bench/memory.ts). */
+const SLICE = 500
+
+/** Sweeps by timer and on demand. */
+export interface Sweeper {
+  /** Sweeps until nothing is left; resolves to how many sessions were removed. */
+  sweep(): Promise<number>
+  stop(): void
+}
+
+/**
+ * Starts sweeping. The timer does not keep the process alive.
+ *
+ * @param sweepSlice The store's `sweep`; without one there is nothing to do.
+ * @param interval In milliseconds; timers cannot wait longer than 2³¹ − 1 of them.
+ */
+export function startSweeper(sweepSlice: SessionStore['sweep'], events: EventHub, interval: number): Sweeper {
+  if (!sweepSlice) return { sweep: async () => 0, stop: () => undefined }
+  let running: Promise<number> | undefined
+
+  async function sweepAll(slice: NonNullable<SessionStore['sweep']>): Promise<number> {
+    let total = 0
+    for (;;) {
+      const swept = await slice(SLICE)
+      for (const { key, principal } of swept) events.emit('expired', { handle: key, principal })
+      total += swept.length
+      if (swept.length < SLICE) return total
+      await nextTurn()
+    }
+  }
+
+  function sweep(): Promise<number> {
+    running ??= sweepAll(sweepSlice as NonNullable<SessionStore['sweep']>).finally(
+      () => (running = undefined),
+    )
+    return running
+  }
+
+  // A store that is away is swept at the next round.
+  const timer = setInterval(
+    () => void sweep().catch(() => undefined),
+    Math.min(interval, 2 ** 31 - 1),
+  ).unref()
+  return { sweep, stop: () => clearInterval(timer) }
+}
