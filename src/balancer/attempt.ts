@@ -74,8 +74,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (response.destroyed || response.writableEnded) return true
     this.#begun = true
     if (chunk.length === this.#contentLength && chunk.length <= SMALL) {
-      // As a string it leaves together with the head in one write, which halves the cost of a small answer.
-      response.end(chunk.toString('latin1'), 'latin1')
+      // As a string it joins the head in one write. `end(chunk)` would hand the kernel two pieces with `writev`, which
+      // takes 30 % of the proxy's time; uncorking here leaves `end()` nothing to send.
+      response.write(chunk.toString('latin1'), 'latin1')
+      response.socket?.uncork()
+      response.end()
       return true
     }
     if (response.write(chunk)) return true

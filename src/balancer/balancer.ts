@@ -8,15 +8,12 @@
  */
 
 import { type Affinity, createAffinity } from './affinity.ts'
-import { answer } from './answer.ts'
 import { createEvents } from './events.ts'
-import { Exchange, type Outcome } from './exchange.ts'
-import { type ListenOptions, type Visit, createFront } from './front.ts'
+import { type ListenOptions, createFront } from './front.ts'
 import { checkRouting, readOptions, readUpstream, readUrl } from './options.ts'
-import { type RoutedBy, createPlacer } from './placement.ts'
-import { readRequestHead } from './request-head.ts'
+import { createPlacer } from './placement.ts'
+import { type BalancerEntry, createReception } from './reception.ts'
 import type { RoutingName } from './routing.ts'
-import { refuseUpgrade } from './tunnel.ts'
 import { Upstream } from './upstream.ts'
 
 /** A server to put behind the balancer. */
@@ -98,30 +95,6 @@ export interface UpstreamState {
   readonly requestsPerSecond: number
 }
 
-/**
- * One request that was answered.
- *
- * `cookie` and `setCookies` are credentials: whoever listens may compute public handles from them and must not log them.
- */
-export interface BalancerEntry {
-  /** Instant of arrival, in milliseconds since the Unix epoch. */
-  readonly at: number
-  readonly method: string
-  /** Path without the query. */
-  readonly path: string
-  readonly status: number
-  /** Server that answered; `undefined` when the balancer answered itself. */
-  readonly server: string | undefined
-  /** Why that server, or why none. */
-  readonly routedBy: RoutedBy
-  /** From the arrival of the head to the last byte of the answer. */
-  readonly milliseconds: number
-  /** `Cookie` header as the application got it; `undefined` without one. */
-  readonly cookie: string | undefined
-  /** `Set-Cookie` values of the application. */
-  readonly setCookies: readonly string[]
-}
-
 /** Events of a balancer. */
 export interface BalancerEvents {
   /** A request has ended. Requests whose head could not be read have no entry. */
@@ -190,13 +163,16 @@ export function createBalancer(specs: readonly UpstreamSpec[], options: Balancer
   const events = createEvents<BalancerEvents>()
   const upstreams = new Map<string, Upstream>()
   const placer = createPlacer(upstreams, settings.routing, settings.random)
-  const front = createFront(settings, receive)
-  const context = {
+  const receive = createReception({
     placer,
     affinity,
+    protocol,
     now,
-    onRedispatch: (from: string, to: string) => events.emit('redispatch', { at: now(), from, to }),
-  }
+    traced: () => events.has('request'),
+    onEntry: (entry) => events.emit('request', entry),
+    onRedispatch: (from, to) => events.emit('redispatch', { at: now(), from, to }),
+  })
+  const front = createFront(settings, receive)
   let running = false
   specs.forEach(put)
 
@@ -216,44 +192,6 @@ export function createBalancer(specs: readonly UpstreamSpec[], options: Balancer
     const upstream = upstreams.get(id)
     if (!upstream) throw new RangeError(`Cannot find an upstream with this id: received ${id}`)
     return upstream
-  }
-
-  function receive({ request, response, address, expectsContinue, tunnel }: Visit): void {
-    const traced = events.has('request')
-    const at = traced ? now() : 0
-    const startedAt = traced ? performance.now() : 0
-    const head = readRequestHead(request, address, { affinity, protocol })
-    const refusal = 'status' in head ? head : tunnel && refuseUpgrade(request, head)
-
-    function end(outcome: Outcome): void {
-      if (!traced) return
-      const { method = '', url = '' } = request
-      const query = url.indexOf('?')
-      const path = query === -1 ? url : url.slice(0, query)
-      const milliseconds = performance.now() - startedAt
-      events.emit('request', {
-        at,
-        method,
-        path,
-        milliseconds,
-        cookie: 'cookie' in head ? head.cookie : undefined,
-        ...outcome,
-      })
-    }
-
-    if (refusal) {
-      response.on('close', () => {
-        end({ status: refusal.status, server: undefined, routedBy: 'refused', setCookies: [] })
-      })
-      response.shouldKeepAlive = false
-      answer(response, refusal.status, refusal.reason, 'refused')
-    } else if (!('status' in head)) {
-      new Exchange(
-        context,
-        { request, response, head, address, expectsContinue, tunnel, traced },
-        end,
-      ).start()
-    }
   }
 
   return {

@@ -35,7 +35,7 @@ export interface ExchangeContext {
   readonly placer: Placer
   readonly affinity: Affinity | undefined
   readonly now: () => number
-  onRedispatch(from: string, to: string): void
+  readonly onRedispatch: (from: string, to: string) => void
 }
 
 /** One accepted request. */
@@ -56,7 +56,7 @@ export interface Arrival {
 export class Exchange implements InFlight {
   readonly arrival: Arrival
   readonly #context: ExchangeContext
-  readonly #onEnd: (outcome: Outcome) => void
+  readonly #onEnd: ((outcome: Outcome) => void) | undefined
   #placement: Placement | undefined
   #attempt: Attempt | undefined
   #redispatched = false
@@ -65,7 +65,7 @@ export class Exchange implements InFlight {
   #routedBy: RoutedBy = 'down'
   #setCookies: readonly string[] = []
 
-  constructor(context: ExchangeContext, arrival: Arrival, onEnd: (outcome: Outcome) => void) {
+  constructor(context: ExchangeContext, arrival: Arrival, onEnd: ((outcome: Outcome) => void) | undefined) {
     this.#context = context
     this.arrival = arrival
     this.#onEnd = onEnd
@@ -205,7 +205,7 @@ export class Exchange implements InFlight {
     this.#ended = true
     this.#placement?.upstream.leave(this)
     if (!this.#attempt?.complete) this.#attempt?.cancel(new Error('The client left'))
-    this.#onEnd({
+    this.#onEnd?.({
       status: this.arrival.response.statusCode,
       server: this.#answeredBy?.id,
       routedBy: this.#routedBy,

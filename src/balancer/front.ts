@@ -8,7 +8,7 @@ import { type IncomingMessage, type Server, ServerResponse, createServer } from 
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { answer, answerOn } from './answer.ts'
-import { MAX_HEADER_LENGTH, MAX_TARGET_LENGTH } from './request-head.ts'
+import { MAX_HEADER_LENGTH, MAX_TARGET_LENGTH, type Refusal } from './request-head.ts'
 import type { Tunnel } from './tunnel.ts'
 
 /** Options of {@link createFront}. */
@@ -42,8 +42,12 @@ export interface Front {
   close(grace: number): Promise<void>
 }
 
-/** Creates the listening side of a balancer. The callback carries out every request. */
-export function createFront(options: FrontOptions, onVisit: (visit: Visit) => void): Front {
+/**
+ * Creates the listening side of a balancer.
+ *
+ * @param onVisit Carries out every request, or says why it must not be carried out.
+ */
+export function createFront(options: FrontOptions, onVisit: (visit: Visit) => Refusal | undefined): Front {
   const server = createServer({
     maxHeaderSize: MAX_HEADER_LENGTH + MAX_TARGET_LENGTH,
     headersTimeout: options.headersTimeout,
@@ -55,14 +59,29 @@ export function createFront(options: FrontOptions, onVisit: (visit: Visit) => vo
   // Node drops every header after the 2000th without a word. The size bounds them too.
   server.maxHeadersCount = 0
   const sockets = new Set<Socket>()
-  const pending = new WeakMap<Duplex, ServerResponse>()
+  // Where a request was refused, nobody knows where the next one begins: nothing more is read as a request there.
+  const condemned = new WeakSet<Duplex>()
+  const latest = new WeakMap<Duplex, ServerResponse>()
   let closing = false
 
-  function visit(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+  function receive(visit: Visit): void {
+    const { request, response } = visit
     const { socket } = request
-    pending.set(socket, response)
+    if (condemned.has(socket)) return
+    latest.set(socket, response)
     if (closing) response.shouldKeepAlive = false
-    onVisit({ request, response, address: addressOf(socket), expectsContinue, tunnel: undefined })
+    const refusal = onVisit(visit)
+    if (refusal) refuse(socket, response, refusal)
+  }
+
+  function refuse(socket: Duplex, response: ServerResponse, { status, reason }: Refusal): void {
+    condemned.add(socket)
+    response.shouldKeepAlive = false
+    answer(response, status, reason, 'refused')
+  }
+
+  function visit(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    receive({ request, response, address: addressOf(request.socket), expectsContinue, tunnel: undefined })
   }
 
   server.on('connection', (socket) => {
@@ -71,14 +90,14 @@ export function createFront(options: FrontOptions, onVisit: (visit: Visit) => vo
   })
   server.on('request', (request, response) => visit(request, response, false))
   server.on('checkContinue', (request, response) => visit(request, response, true))
-  server.on('checkExpectation', (_request, response) => {
-    answer(response, 417, 'the only expectation met here is 100-continue', 'refused')
+  server.on('checkExpectation', (request, response) => {
+    refuse(request.socket, response, { status: 417, reason: 'the only expectation met here is 100-continue' })
   })
   server.on('connect', (_request, socket) => answerOn(socket, 405, 'CONNECT is not allowed', 'refused'))
   server.on('upgrade', (request, duplex, early) => {
     const socket = duplex as Socket
     const response = respondOn(request, socket)
-    onVisit({
+    receive({
       request,
       response,
       address: addressOf(socket),
@@ -86,7 +105,11 @@ export function createFront(options: FrontOptions, onVisit: (visit: Visit) => vo
       tunnel: { socket, early },
     })
   })
-  server.on('clientError', (error, socket) => refuseUnreadable(error, socket, pending.get(socket)))
+  server.on('clientError', (error, socket) => {
+    // A condemned connection has its answer, and ends with it.
+    if (!condemned.has(socket)) refuseUnreadable(error, socket, latest.get(socket))
+    else if (latest.get(socket)?.writableFinished) socket.destroy()
+  })
 
   return {
     async listen({ host = '127.0.0.1', port }) {
@@ -152,14 +175,14 @@ function refuseUnreadable(error: Error, socket: Duplex, response: ServerResponse
   if (busy) response.detachSocket(socket as Socket)
   const { status, reason } = refusalFor(code ?? '', rawPacket)
   answerOn(socket, status, reason, 'refused')
-  if (busy) response.destroy()
+  // The response has lost its connection, so it would never hear of its end.
+  if (busy) response.emit('close')
 }
 
 function refusalFor(code: string, packet: Buffer | undefined): { status: number; reason: string } {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      // No line end in a packet that starts a request: it is the request line that does not fit.
-      return packet && REQUEST_LINE.test(packet.toString('latin1', 0, 16)) && !packet.includes('\r\n')
+      return packet && beginsWithLongLine(packet)
         ? { status: 414, reason: 'the request target is too long' }
         : { status: 431, reason: 'the header is too large' }
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
@@ -169,6 +192,13 @@ function refusalFor(code: string, packet: Buffer | undefined): { status: number;
     default:
       return { status: 400, reason: 'the request is malformed' }
   }
+}
+
+/** Whether it is the request line that does not fit. */
+function beginsWithLongLine(packet: Buffer): boolean {
+  if (!REQUEST_LINE.test(packet.toString('latin1', 0, 16))) return false
+  const end = packet.indexOf('\r\n')
+  return end === -1 || end > MAX_TARGET_LENGTH
 }
 
 function addressOf(socket: Socket): string {
