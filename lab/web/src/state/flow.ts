@@ -16,7 +16,7 @@ export interface Flight {
 
 /** Requests in flight. */
 export interface Flow {
-  /** Takes off. What exceeds the capacity is not shown; a batch is thinned evenly, so that every server keeps its share. */
+  /** Takes off. A batch is thinned evenly to what fits, so that every server keeps its share. */
   add(entries: readonly RequestEntry[], now: number): void
   /** Those in the air at this time. */
   at(now: number): readonly Flight[]
@@ -28,7 +28,7 @@ export interface FlowOptions {
   /**
    * Most requests in the air at once.
    *
-   * @default 60
+   * @default 70
    */
   readonly capacity?: number
   /**
@@ -47,7 +47,7 @@ export interface FlowOptions {
 
 /** Creates an empty flow. */
 export function createFlow(options: FlowOptions = {}): Flow {
-  const { capacity = 60, duration = 1_400, spread = 100 } = options
+  const { capacity = 70, duration = 1_400, spread = 100 } = options
   let flights: { readonly key: number; readonly entry: RequestEntry; readonly startsAt: number }[] = []
   let count = 0
 
@@ -58,9 +58,8 @@ export function createFlow(options: FlowOptions = {}): Flow {
   return {
     add(entries, now) {
       land(now)
-      // A burst may not take all the room: the next batches would have none for a whole duration.
-      const share = Math.max(1, Math.ceil((capacity * spread) / duration))
-      const room = Math.min(capacity - flights.length, Math.max(share, 8))
+      // A burst may not take all the room: the batches after it would have none for a whole duration.
+      const room = Math.min(capacity - flights.length, Math.ceil((capacity * spread) / duration))
       const shown = thin(entries, room)
       for (const [index, entry] of shown.entries()) {
         flights.push({ key: ++count, entry, startsAt: now + (index * spread) / shown.length })

@@ -14,11 +14,19 @@ import type {
   RoutingName,
   ServerAction,
 } from '../../../fleet/protocol.ts'
-import type { Control, EngineAction } from './control.ts'
+import { messages } from '../text/messages.ts'
+import { type Control, ControlError, type EngineAction } from './control.ts'
 import type { Connection } from './event-stream.ts'
 import { type FeedFilter, pauseFeed } from './feed.ts'
+import { createLatest } from './latest.ts'
 import { emptyModel, type LabModel, reduceLab } from './model.ts'
 import type { Toasts } from './toasts.ts'
+
+/** How many virtual visitors shop, and how many requests per second they send together. */
+export interface Traffic {
+  readonly visitors: number
+  readonly rate: number
+}
 
 /** State and actions of the page. Actions never reject: what fails becomes a message on the page. */
 export interface Lab {
@@ -32,7 +40,7 @@ export interface Lab {
   readonly followed: ReadonlySignal<string | undefined>
   /** Latest result of each experiment, by its name. */
   readonly results: ReadonlySignal<Readonly<Record<string, ExperimentResult>>>
-  /** Whether an action is under way: `strategy`, `traffic`, `servers/B`, `engines/redis-1`, `experiments/F1`. */
+  /** Whether an action is under way: `strategy`, `servers/B`, `engines/redis-1`, `experiments/F1`. */
   isPending(key: string): boolean
   /** Takes an event of the fleet. */
   receive(event: LabEvent): void
@@ -45,7 +53,8 @@ export interface Lab {
   switchStrategy(name: string, routing?: RoutingName): Promise<void>
   actOnServer(id: string, action: ServerAction): Promise<void>
   actOnEngine(name: string, action: EngineAction): Promise<void>
-  setTraffic(visitors: number, rate: number): Promise<void>
+  /** Changes a part of the traffic. While one change is under way, only the newest of the others follows. */
+  setTraffic(change: Partial<Traffic>): Promise<void>
   runExperiment(name: string): Promise<void>
 }
 
@@ -65,7 +74,12 @@ export function createLab(control: Control, options: LabOptions): Lab {
   const followed = signal<string | undefined>(undefined)
   const results = signal<Readonly<Record<string, ExperimentResult>>>({})
   const pending = signal<ReadonlySet<string>>(new Set())
+  const traffic = createLatest<Traffic>((wanted) => control.setTraffic(wanted))
   const listeners = new Set<(requests: readonly RequestEntry[]) => void>()
+
+  function complain(error: unknown): void {
+    toasts.show('error', textOf(error))
+  }
 
   /** Runs one action at a time for each key: a second press while the first is under way does nothing. */
   async function attempt(key: string, action: () => Promise<void>): Promise<void> {
@@ -74,7 +88,7 @@ export function createLab(control: Control, options: LabOptions): Lab {
     try {
       await action()
     } catch (error) {
-      toasts.show('error', textOf(error))
+      complain(error)
     } finally {
       const rest = new Set(pending.value)
       rest.delete(key)
@@ -115,7 +129,10 @@ export function createLab(control: Control, options: LabOptions): Lab {
     switchStrategy: (name, routing) => attempt('strategy', () => control.switchStrategy(name, routing)),
     actOnServer: (id, action) => attempt(`servers/${id}`, () => control.actOnServer(id, action)),
     actOnEngine: (name, action) => attempt(`engines/${name}`, () => control.actOnEngine(name, action)),
-    setTraffic: (visitors, rate) => attempt('traffic', () => control.setTraffic({ visitors, rate })),
+    async setTraffic(change) {
+      const { visitors, rate } = traffic.wanted ?? model.value.state?.traffic ?? { visitors: 0, rate: 0 }
+      await traffic.set({ visitors, rate, ...change }).catch(complain)
+    },
     runExperiment: (name) =>
       attempt(`experiments/${name}`, async () => {
         const result = await control.runExperiment(name)
@@ -124,8 +141,11 @@ export function createLab(control: Control, options: LabOptions): Lab {
   }
 }
 
-/** What the fleet says comes as it is: in its own language. */
+/** What the fleet says comes as it is, in its own language; only its silence is ours to tell. */
 function textOf(error: unknown): LabText {
+  if (error instanceof ControlError && error.status === undefined) {
+    return { en: messages.en.noAnswer, ko: messages.ko.noAnswer }
+  }
   const message = error instanceof Error ? error.message : String(error)
   return { en: message, ko: message }
 }

@@ -140,7 +140,7 @@ function placeWide(width: number, height: number, count: number, withStore: bool
       width: 148,
       height: 60,
     })),
-    store: withStore ? { x: right, y: middle, width: 112, height: 96 } : undefined,
+    store: withStore ? { x: right, y: middle, width: 112, height: 112 } : undefined,
   }
 }
 

@@ -18,13 +18,15 @@ export function formatTime(at: number, timeZone?: string): string {
   return new Intl.DateTimeFormat('en-GB', timeZone ? { ...options, timeZone } : options).format(at)
 }
 
-/** A duration: `0.4 ms`, `12 ms`, `1.5 s`, `2 min 5 s`. */
+/** A duration: `0.4 ms`, `12 ms`, `1.5 s`, `2 min 5 s`, with no-break spaces. */
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 9.95) return `${Number(milliseconds.toFixed(1))} ms`
-  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`
-  if (milliseconds < 59_950) return `${Number((milliseconds / 1_000).toFixed(1))} s`
+  if (milliseconds < 9.95) return `${Number(milliseconds.toFixed(1))}\u00a0ms`
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)}\u00a0ms`
+  if (milliseconds < 59_950) return `${Number((milliseconds / 1_000).toFixed(1))}\u00a0s`
   const seconds = Math.round(milliseconds / 1_000)
-  return seconds % 60 === 0 ? `${seconds / 60} min` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+  return seconds % 60 === 0
+    ? `${seconds / 60}\u00a0min`
+    : `${Math.floor(seconds / 60)}\u00a0min\u00a0${seconds % 60}\u00a0s`
 }
 
 /** The start of a handle, enough to tell sessions apart by eye. */

@@ -142,6 +142,7 @@ const en = {
   dismiss: 'Dismiss',
   warning: 'Warning',
   errorTitle: 'That did not work',
+  noAnswer: 'the control server does not answer. Is the lab still running?',
 }
 
 /** Names of the sentences. */
@@ -283,6 +284,7 @@ const ko: Record<MessageKey, string> = {
   dismiss: '닫기',
   warning: '경고',
   errorTitle: '요청을 처리하지 못했습니다',
+  noAnswer: '제어 서버가 응답하지 않습니다. 실험실이 아직 실행 중인가요?',
 }
 
 /** Every sentence by language. */

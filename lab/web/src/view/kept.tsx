@@ -26,7 +26,7 @@ export function Kept({ traffic }: { readonly traffic: TrafficState }): VNode {
       ) : (
         <p class="kept-figure">
           <strong data-testid="kept-figure">{figure}</strong>
-          <span class="kept-percent">{percentOf(kept, loggedIn)} %</span>
+          <span class="kept-percent">{percentOf(kept, loggedIn)}%</span>
         </p>
       )}
       <svg class="kept-bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">

@@ -16,19 +16,27 @@ export interface SliderProps {
   /** The value that holds. */
   readonly value: number
   readonly max: number
-  /** Called when the person has chosen, not on the way there. */
-  readonly onCommit: (value: number) => void
+  /** Called when the person has chosen, not on the way there; resolves when the choice was answered. */
+  readonly onCommit: (value: number) => Promise<void>
 }
 
-/** Draws slider and field. While a person moves it, the value that holds does not pull it back. */
+/** The value that holds arrives with the next state, at most a second after the answer. */
+const SETTLE_TIME = 1_200
+
+/** Draws slider and field. From the first movement until the choice holds, the older value does not pull it back. */
 export function Slider({ name, label, exactLabel, value, max, onCommit }: SliderProps): VNode {
   const [draft, setDraft] = useState<number | undefined>(undefined)
   const shown = draft ?? value
 
   function commit(text: string): void {
-    setDraft(undefined)
     const chosen = Math.round(Number(text))
-    if (text.trim() !== '' && chosen >= 0 && chosen <= max && chosen !== value) onCommit(chosen)
+    if (text.trim() === '' || !(chosen >= 0 && chosen <= max)) {
+      setDraft(undefined)
+      return
+    }
+    setDraft(chosen)
+    const letGo = (): void => setDraft((current) => (current === chosen ? undefined : current))
+    void onCommit(chosen).then(() => setTimeout(letGo, SETTLE_TIME))
   }
 
   return (
@@ -55,7 +63,6 @@ export function Slider({ name, label, exactLabel, value, max, onCommit }: Slider
         value={shown}
         onInput={(event) => setDraft(event.currentTarget.valueAsNumber || 0)}
         onChange={(event) => commit(event.currentTarget.value)}
-        onBlur={() => setDraft(undefined)}
       />
     </div>
   )

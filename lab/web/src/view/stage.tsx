@@ -38,7 +38,7 @@ export function Stage({ state }: { readonly state: LabState }): VNode {
           </p>
         )}
       </div>
-      <div ref={frame} class="stage-frame" style={{ minHeight: layout.minHeight }}>
+      <div ref={frame} class="stage-frame" style={{ minHeight: `${layout.minHeight}px` }}>
         <svg width={layout.width} height={layout.height} role="img" aria-labelledby="stage-title">
           <Wires layout={layout} servers={state.servers} />
           <g ref={dots} class="dots" />
@@ -51,7 +51,7 @@ export function Stage({ state }: { readonly state: LabState }): VNode {
           {state.servers.map((server) => (
             <ServerNode key={server.id} server={server} box={layout.servers[server.id]!} />
           ))}
-          {layout.store && <StoreNode box={layout.store} engines={state.engines} />}
+          {layout.store && <StoreNode box={layout.store} engines={state.engines} wide={layout.wide} />}
         </svg>
       </div>
       <Legend still={still} />
@@ -147,16 +147,21 @@ function ServerNode({ server, box }: { readonly server: ServerState; readonly bo
   )
 }
 
-/** A drum: the file, or the back-end servers by name and state. */
-function StoreNode({ box, engines }: { readonly box: Box; readonly engines: readonly EngineState[] }): VNode {
+interface StoreNodeProps {
+  readonly box: Box
+  readonly engines: readonly EngineState[]
+  /** Room for a line for each engine. */
+  readonly wide: boolean
+}
+
+/** A drum: the file, or the back-end servers by name, struck out while they do not answer. */
+function StoreNode({ box, engines, wide }: StoreNodeProps): VNode {
   const { words } = usePage()
   const { width, height } = box
   const [left, right, top, bottom] = [-width / 2, width / 2, -height / 2 + 9, height / 2 - 9]
   const down = engines.length > 0 && engines.every(({ status }) => status !== 'ready')
-  const names =
-    engines.length > 3 ? `${engines.length} × ${engines[0]!.name.replace(/-?\d+$/, '')}` : undefined
-  const lines =
-    engines.length === 0 ? [words.t('storeFile')] : names ? [names] : engines.map(({ name }) => name)
+  const lines = storeLines(engines, wide, words.t('storeFile'))
+  const titleY = 12 - lines.length * 7
 
   return (
     <g
@@ -170,14 +175,29 @@ function StoreNode({ box, engines }: { readonly box: Box; readonly engines: read
         d={`M${left} ${top}A${width / 2} 9 0 0 1 ${right} ${top}V${bottom}A${width / 2} 9 0 0 1 ${left} ${bottom}Z`}
       />
       <path class="node-rim" d={`M${left} ${top}A${width / 2} 9 0 0 0 ${right} ${top}`} />
-      <text class="node-title" y={lines.length > 1 ? -4 : 4}>
+      <text class="node-title" y={titleY}>
         {words.t('store')}
       </text>
-      {lines.map((line, index) => (
-        <text key={line} class="node-text" y={(lines.length > 1 ? 11 : 22) + index * 14}>
-          {line}
+      {lines.map(({ text, broken }, index) => (
+        <text key={text} class="node-text" data-broken={broken} y={titleY + 16 + index * 14}>
+          {text}
         </text>
       ))}
     </g>
   )
+}
+
+interface StoreLine {
+  readonly text: string
+  readonly broken: boolean
+}
+
+function storeLines(engines: readonly EngineState[], wide: boolean, file: string): readonly StoreLine[] {
+  const ready = engines.filter(({ status }) => status === 'ready').length
+  if (engines.length === 0) return [{ text: file, broken: false }]
+  if (engines.length === 1 || (wide && engines.length <= 3)) {
+    return engines.map(({ name, status }) => ({ text: name, broken: status !== 'ready' }))
+  }
+  const kinds = new Set(engines.map(({ name }) => name.replace(/-?\d+$/, '')))
+  return [{ text: `${[...kinds].join(', ')} ${ready}/${engines.length}`, broken: ready === 0 }]
 }

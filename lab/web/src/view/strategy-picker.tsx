@@ -29,7 +29,8 @@ export function StrategyPicker({ state }: { readonly state: LabState }): VNode {
   // On narrow pages the strategies are a row to swipe: the running one must be in sight.
   useLayoutEffect(() => {
     const option = list.current?.querySelector<HTMLElement>('[aria-pressed="true"]')?.parentElement
-    if (list.current && option) list.current.scrollLeft = option.offsetLeft - list.current.offsetLeft - 16
+    if (list.current && option)
+      list.current.scrollLeft = option.offsetLeft - (list.current.clientWidth - option.clientWidth) / 2
   }, [state.strategy])
 
   return (

@@ -47,7 +47,7 @@ export function TrafficPanel({ traffic }: { readonly traffic: TrafficState }): V
           exactLabel={words.t('visitorsExact')}
           value={visitors}
           max={VISITOR_LIMIT}
-          onCommit={(value) => void lab.setTraffic(value, rate)}
+          onCommit={(value) => lab.setTraffic({ visitors: value })}
         />
         <Slider
           name="rate"
@@ -55,7 +55,7 @@ export function TrafficPanel({ traffic }: { readonly traffic: TrafficState }): V
           exactLabel={words.t('rateExact')}
           value={rate}
           max={RATE_LIMIT}
-          onCommit={(value) => void lab.setTraffic(visitors, value)}
+          onCommit={(value) => lab.setTraffic({ rate: value })}
         />
       </div>
     </section>

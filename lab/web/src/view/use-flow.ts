@@ -1,5 +1,5 @@
 /**
- * Moves the dots. They live outside of the component tree: sixty of them move sixty times a second.
+ * Moves the dots. They live outside of the component tree: seventy of them move sixty times a second.
  *
  * @module
  */
