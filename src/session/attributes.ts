@@ -64,24 +64,13 @@ function runUpdate(update: (value: unknown) => unknown, key: string, current: un
 }
 
 function copy(key: string, value: unknown, depth: number): unknown {
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-      return value
-    case 'undefined':
-      if (depth === 0) return value
-      break
-    case 'number':
-      if (Number.isFinite(value)) return value
-      break
-    case 'object':
-      if (value === null) return value
-      if (depth > MAX_DEPTH) throw unstorable(key, 'it is nested too deeply or refers to itself')
-      if (Array.isArray(value)) return Object.freeze(Array.from(value, (item) => copy(key, item, depth + 1)))
-      if (isPlainObject(value)) return copyObject(key, value, depth)
-      break
-    default:
-  }
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  if (value === undefined && depth === 0) return value
+  if (typeof value !== 'object') throw unstorable(key, `${describe(value)} does not survive JSON`)
+  if (depth > MAX_DEPTH) throw unstorable(key, 'it is nested too deeply or refers to itself')
+  if (Array.isArray(value)) return Object.freeze(Array.from(value, (item) => copy(key, item, depth + 1)))
+  if (isPlainObject(value)) return copyObject(key, value, depth)
   throw unstorable(key, `${describe(value)} does not survive JSON`)
 }
 

@@ -35,7 +35,10 @@ export interface SessionEvents {
   /** The circuit breaker opened: the store does not answer, and requests are not made to wait for it. */
   storeDown: { readonly error: unknown }
   /** The store answers again. */
-  storeUp: Record<never, never>
+  storeUp: {
+    /** How long it was away, in milliseconds. */
+    readonly downtime: number
+  }
 }
 
 /** Names of {@link SessionEvents}. */

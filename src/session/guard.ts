@@ -19,7 +19,7 @@ export interface StoreGuardOptions {
   /** Called when the breaker opens. */
   readonly onDown: (error: unknown) => void
   /** Called when the store answers again. */
-  readonly onUp: () => void
+  readonly onUp: (downtime: number) => void
 }
 
 /** Two calls in a row that miss a deadline of half a second open the breaker within a second. */
@@ -41,15 +41,15 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore>(
     halfOpenAfter: PROBE_INTERVAL,
     breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
   })
-  let down = false
+  let downSince: number | undefined
   breaker.onBreak((reason) => {
-    if (!down) onDown('error' in reason ? reason.error : undefined)
-    down = true
+    if (downSince === undefined) onDown('error' in reason ? reason.error : undefined)
+    downSince ??= performance.now()
   })
   breaker.onStateChange((state) => {
-    if (state !== CircuitState.Closed) return
-    down = false
-    onUp()
+    if (state !== CircuitState.Closed || downSince === undefined) return
+    onUp(Math.round(performance.now() - downSince))
+    downSince = undefined
   })
 
   async function run<Result>(operation: string, call: () => Promise<Result>): Promise<Result> {

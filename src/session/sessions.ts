@@ -160,7 +160,7 @@ export function createSessions<Data extends object>(
   const guarded = guardStore(store, {
     timeout: readDuration(OPERATION, 'storeTimeout', options.storeTimeout ?? '500ms'),
     onDown: (error) => events.emit('storeDown', { error }),
-    onUp: () => events.emit('storeUp', {}),
+    onUp: (downtime) => events.emit('storeUp', { downtime }),
   })
   const parts = {
     store: guarded,
