@@ -90,6 +90,26 @@ describe('createShop()', () => {
     expect(browser.session).toBeUndefined()
   })
 
+  it("leaves a login alone that a late request with the visitor's id crosses", async () => {
+    const { open } = await startShop()
+    const browser = open()
+    await browser.get('/')
+    const cookie = `session=${browser.session}`
+    await browser.post('/register', ada)
+
+    const late = await open().get('/', { cookie })
+    const change = await open().request('POST', '/cart', {
+      headers: { cookie, 'content-type': 'application/json' },
+      body: '{"item":"fedora"}',
+    })
+
+    expect(late.status).toBe(200)
+    expect(late.headers.getSetCookie()).toEqual([])
+    expect(change.status).toBe(409)
+    expect(change.headers.getSetCookie()).toEqual([])
+    expect((await browser.get('/me')).status).toBe(200)
+  })
+
   it('answers an unknown path with 404, as JSON or as a page', async () => {
     const { open } = await startShop()
 

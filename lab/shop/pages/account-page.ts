@@ -35,6 +35,7 @@ export function renderAccountPage(
   const texts = textsIn(context.preferences.language)
   const time = (instant: number): Html => renderTime(instant, now, context.preferences.language)
   const current = sessions.find((session) => session.current)
+  const inOrder = [...sessions].sort((one, other) => Number(other.current) - Number(one.current))
   return renderPage(context, {
     title: texts.account,
     body: html`
@@ -59,7 +60,7 @@ export function renderAccountPage(
         <h2 id="sessions">${texts.yourSessions} <span class="count">${sessions.length}</span></h2>
         <p class="quiet">${texts.sessionsHint}</p>
         <ul class="sessions">
-          ${sessions.map((session) => renderSession(session, texts, time))}
+          ${inOrder.map((session) => renderSession(session, texts, time))}
         </ul>
         ${
           sessions.length > 1 &&

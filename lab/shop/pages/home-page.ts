@@ -26,6 +26,7 @@ export function renderHomePage(context: PageContext, content: HomeContent): stri
     body: html`
       ${content.outage && html`<p class="warning" role="alert">${texts.outage}</p>`}
       <h1>${texts.tagline}</h1>
+      ${content.cart.length > 0 && html`<a class="to-cart" href="#cart">${texts.cart} <span class="count">${content.cart.length}</span></a>`}
       <div class="columns">
         <section aria-labelledby="goods">
           <h2 id="goods">${texts.goods}</h2>
@@ -33,7 +34,13 @@ export function renderHomePage(context: PageContext, content: HomeContent): stri
             ${catalogue.map((product) => renderProduct(product, context, texts, content.outage))}
           </ul>
         </section>
-        <aside>${renderCart(content, context, texts)} ${renderSession(content, context, texts)}</aside>
+        <aside>
+          ${
+            content.outage
+              ? html`<p class="card quiet">${texts.cartAway}</p>`
+              : html`${renderCart(content, context, texts)} ${renderSession(content, context, texts)}`
+          }
+        </aside>
       </div>
     `,
   })
@@ -89,8 +96,8 @@ function renderSession({ handle }: HomeContent, { user }: PageContext, texts: Te
   return html`<section class="card" aria-labelledby="session">
     <h2 id="session">${texts.thisSession}</h2>
     <dl>
-      <dt>${user ? texts.loggedInAs : texts.visitor}</dt>
-      <dd>${user?.username ?? '–'}</dd>
+      <dt>${texts.user}</dt>
+      <dd>${user?.username ?? texts.visitor}</dd>
       <dt>${texts.handle}</dt>
       <dd>
         ${handle === undefined ? texts.noSession : html`<code title="${texts.handleHint}">${handle.slice(0, 8)}</code>`}

@@ -17,6 +17,19 @@ describe('createCartRoutes()', () => {
     expect(cart.filter((item) => item === 'item 0')).toHaveLength(9)
   })
 
+  it('says that nothing was added when the session is ended meanwhile', async () => {
+    const { open, store } = await startShop()
+    const browser = open()
+    await browser.get('/')
+    store.beforeWrite = (key) => store.delete(key)
+
+    const answer = await browser.post('/cart', { item: 'fedora' })
+
+    expect(answer.status).toBe(409)
+    expect(await answer.json()).toMatchObject({ error: { code: 'ERR_SESSION_ENDED' } })
+    expect(browser.session).toBeUndefined()
+  })
+
   it('keeps a full cart as it is and says so', async () => {
     const { open } = await startShop()
     const browser = open()

@@ -43,6 +43,8 @@ export interface ShopTrial {
 export interface FallibleStore extends IndexedSessionStore {
   down: boolean
   calls: number
+  /** What happens elsewhere between a request's read and its write of a session. */
+  beforeWrite: ((key: string) => Promise<unknown>) | undefined
 }
 
 /** Starts a shop on a memory store. It ends with the test. */
@@ -69,20 +71,21 @@ const quickHasher: PasswordHasher = {
   verify: async (hash, password) => hash === `hash of ${password}`,
 }
 
-/** Counts calls, and fails like a back end that is away while `down`. */
-function createFallibleStore(
-  store: IndexedSessionStore,
-): IndexedSessionStore & { down: boolean; calls: number } {
-  const state = { down: false, calls: 0 }
+function createFallibleStore(store: IndexedSessionStore): FallibleStore {
+  const state: Pick<FallibleStore, 'down' | 'calls' | 'beforeWrite'> = {
+    down: false,
+    calls: 0,
+    beforeWrite: undefined,
+  }
   return new Proxy(store, {
     get(target, name) {
       if (name in state) return state[name as keyof typeof state]
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function' || name === 'onEvict') return value
-      return (...values: unknown[]) => {
+      return async (...values: unknown[]) => {
         state.calls += 1
-        if (state.down)
-          return Promise.reject(new StoreUnavailableError('Cannot reach the store of this test'))
+        if (state.down) throw new StoreUnavailableError('Cannot reach the store of this test')
+        if (name === 'write') await state.beforeWrite?.(String(values[0]))
         return (value as (...values: unknown[]) => unknown).apply(target, values)
       }
     },

@@ -47,9 +47,10 @@ export interface Texts {
   readonly cartEmpty: string
   readonly total: string
   readonly cartKept: string
+  readonly cartAway: string
   readonly outage: string
   readonly visitor: string
-  readonly loggedInAs: string
+  readonly user: string
   readonly thisSession: string
   readonly handle: string
   readonly handleHint: string
