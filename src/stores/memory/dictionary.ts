@@ -26,7 +26,7 @@ const MIN_GAIN = 4
 const MAX_RUN = 128
 const REFERENCE = 0x80
 
-const INDEX_BITS = 14
+const INDEX_BITS = 15
 const SAMPLE_INDEX_BITS = 11
 
 /** Encodes and decodes texts as bytes. */
