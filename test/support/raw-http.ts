@@ -48,7 +48,7 @@ export async function startApplication(
 export interface Recorder {
   readonly url: string
   /** Everything received, health checks apart, in the order of the connections. */
-  received(): string
+  readonly received: () => string
   /** Connections, health checks apart. */
   readonly sockets: readonly Socket[]
   close(): Promise<void>
