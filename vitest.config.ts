@@ -7,7 +7,7 @@ const src = fileURLToPath(new URL('./src/', import.meta.url))
 const alias = [
   { find: /^coatcheck$/, replacement: `${src}index.ts` },
   { find: /^coatcheck\/balancer$/, replacement: `${src}balancer/balancer.ts` },
-  { find: /^coatcheck\/conformance$/, replacement: `${src}conformance/store-contract.ts` },
+  { find: /^coatcheck\/conformance$/, replacement: `${src}conformance/index.ts` },
   { find: /^coatcheck\/(.+)$/, replacement: `${src}$1.ts` },
 ]
 

@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { HttpExchange } from '../session/exchange.ts'
-import { createHeaderGate, type HeaderGate } from './header-gate.ts'
+import { gateBefore, type HeaderGate, prepareGate } from './header-gate.ts'
 
 /** What a framework knows better than the socket: it may trust a proxy in front. */
 export interface ForwardedView {
@@ -31,6 +31,7 @@ export class NodeExchange implements HttpExchange {
     this.#request = request
     this.#response = response
     this.#forwarded = forwarded
+    prepareGate(response)
   }
 
   header(name: string): string | undefined {
@@ -72,7 +73,7 @@ export class NodeExchange implements HttpExchange {
   }
 
   beforeHeaders(hook: () => Promise<void> | undefined): void {
-    this.#gate ??= createHeaderGate(this.#response)
+    this.#gate ??= gateBefore(this.#response)
     this.#gate.add(hook)
   }
 }

@@ -6,87 +6,121 @@
 
 import type { ServerResponse } from 'node:http'
 
-/** A response whose headers wait for hooks. */
-export interface HeaderGate {
-  /** Whether the answer has begun or waits for its hooks: what it says is decided. */
-  readonly isShut: boolean
-  /** Adds a hook that runs once, before the headers leave. */
-  add(hook: () => Promise<void> | undefined): void
-}
+type Hook = () => Promise<void> | undefined
+type Sender = (this: ServerResponse, ...values: unknown[]) => unknown
+type Senders = Record<'writeHead' | 'flushHeaders' | 'write' | 'end', Sender>
 
-/** What makes Node send the headers. */
-const SENDERS = ['writeHead', 'flushHeaders', 'write', 'end'] as const
+/** A response with a gate before it, once a hook was added. */
+type GatedResponse = ServerResponse & { [gateOf]?: HeaderGate; [wrapped]?: Partial<Senders> }
 
-type Sender = (...values: unknown[]) => unknown
+const gateOf = Symbol('coatcheck gate')
+const wrapped = Symbol('coatcheck wrapped methods')
 
 /**
- * Puts a gate before a response.
+ * The methods that make Node send the headers, as every gated response has them.
  *
- * Calls that would send the headers are kept, in order, while a hook's promise is pending. If it rejects, they are
- * dropped and the error is answered: nothing of what the application said has left.
+ * One set serves all responses: preparing one allocates nothing.
  */
-export function createHeaderGate(response: ServerResponse): HeaderGate {
-  const hooks: (() => Promise<void> | undefined)[] = []
-  const kept: (() => unknown)[] = []
-  let state: 'open' | 'waiting' | 'passed' | 'refused' = 'open'
+const gated: Senders = {
+  writeHead(...values) {
+    return send(this, 'writeHead', values, this)
+  },
+  flushHeaders(...values) {
+    return send(this, 'flushHeaders', values, undefined)
+  },
+  write(...values) {
+    return send(this, 'write', values, false)
+  },
+  end(...values) {
+    return send(this, 'end', values, this)
+  },
+}
+const names = Object.keys(gated) as (keyof Senders)[]
 
-  function pass(call: () => unknown, whenKept: unknown): unknown {
-    if (state === 'open') run()
-    if (state === 'passed') return call()
-    if (state === 'waiting') kept.push(call)
+/**
+ * Makes it possible to hold this answer back later. Until a hook is added, everything works as before.
+ *
+ * It happens before the application sees the response: in `response.end(await page())` the method is looked up before
+ * the page asks for its session.
+ */
+export function prepareGate(response: ServerResponse): void {
+  const target = response as unknown as Senders & GatedResponse
+  if (target.end === gated.end) return
+  for (const name of names) {
+    // Another middleware may have wrapped it before us.
+    if (Object.hasOwn(target, name)) (target[wrapped] ??= {})[name] = target[name]
+    target[name] = gated[name]
+  }
+}
+
+/** The gate of a prepared response; it is made when first asked for. */
+export function gateBefore(response: ServerResponse): HeaderGate {
+  return ((response as GatedResponse)[gateOf] ??= new HeaderGate(response))
+}
+
+/** A response whose headers wait for hooks. */
+export class HeaderGate {
+  readonly #response: ServerResponse
+  readonly #hooks: Hook[] = []
+  readonly #kept: (() => unknown)[] = []
+  #state: 'open' | 'waiting' | 'passed' | 'refused' = 'open'
+
+  /** Made by {@link gateBefore} only. */
+  constructor(response: ServerResponse) {
+    this.#response = response
+  }
+
+  /** Whether the answer has begun or waits for its hooks: what it says is decided. */
+  get isShut(): boolean {
+    return this.#state !== 'open'
+  }
+
+  /** Adds a hook that runs once, before the headers leave. */
+  add(hook: Hook): void {
+    this.#hooks.push(hook)
+  }
+
+  /**
+   * Lets a call that sends the headers through, or keeps it while a hook's promise is pending.
+   *
+   * If that rejects, all such calls are dropped and the error is answered: nothing of what the application said has left.
+   */
+  pass(call: () => unknown, whenKept: unknown): unknown {
+    if (this.#state === 'open') this.#runHooks()
+    if (this.#state === 'passed') return call()
+    if (this.#state === 'waiting') this.#kept.push(call)
     return whenKept
   }
 
-  function run(): void {
-    const pending: Promise<void>[] = []
-    // Shut while hooks run, so that a change made by one of them is seen to be late.
-    state = 'waiting'
+  #runHooks(): void {
+    // Shut from here on: a change made while the hooks run comes too late for them.
+    this.#state = 'waiting'
     try {
-      for (const hook of hooks) {
-        const wait = hook()
-        if (wait) pending.push(wait)
-      }
+      const pending = this.#hooks.map((hook) => hook()).filter((wait) => wait !== undefined)
+      if (pending.length === 0) this.#state = 'passed'
+      else
+        void Promise.all(pending).then(
+          () => this.#release(),
+          (error: unknown) => this.#refuse(error),
+        )
     } catch (error) {
-      refuse(error)
-      return
+      this.#refuse(error)
     }
-    if (pending.length === 0) state = 'passed'
-    else void Promise.all(pending).then(release, refuse)
   }
 
-  function release(): void {
-    state = 'passed'
-    for (const call of kept.splice(0)) call()
+  #release(): void {
+    this.#state = 'passed'
+    for (const call of this.#kept.splice(0)) call()
     // A stream that was told to wait goes on.
-    if (!response.writableEnded) response.emit('drain')
+    if (!this.#response.writableEnded) this.#response.emit('drain')
   }
 
-  function refuse(error: unknown): void {
-    state = 'passed'
-    kept.length = 0
-    answerError(response, error)
+  #refuse(error: unknown): void {
+    this.#kept.length = 0
+    this.#state = 'passed'
+    answerError(this.#response, error)
     // What the application still writes belongs to the answer that was dropped.
-    state = 'refused'
-  }
-
-  for (const name of SENDERS) {
-    const send = (response[name] as Sender).bind(response)
-    const whenKept = name === 'write' ? false : response
-    // An own property, as frameworks and middlewares wrap these the same way; it stays, as others may wrap it in turn.
-    Object.defineProperty(response, name, {
-      configurable: true,
-      writable: true,
-      value: (...values: unknown[]) => pass(() => send(...values), whenKept),
-    })
-  }
-
-  return {
-    get isShut() {
-      return state !== 'open'
-    },
-    add(hook) {
-      hooks.push(hook)
-    },
+    this.#state = 'refused'
   }
 }
 
@@ -99,7 +133,13 @@ export function answerError(response: ServerResponse, error: unknown): void {
     'Content-Type': 'text/plain; charset=utf-8',
     'Cache-Control': 'no-store',
   })
-  const reason =
-    status === 503 ? 'The session could not be stored. Try again.' : 'The session could not be changed.'
-  response.end(`${reason}\n`)
+  response.end(
+    status === 503 ? 'The session could not be stored. Try again.\n' : 'The session could not be changed.\n',
+  )
+}
+
+function send(response: GatedResponse, name: keyof Senders, values: unknown[], whenKept: unknown): unknown {
+  const gate = response[gateOf]
+  const method = response[wrapped]?.[name] ?? (Object.getPrototypeOf(response) as Senders)[name]
+  return gate ? gate.pass(() => method.apply(response, values), whenKept) : method.apply(response, values)
 }

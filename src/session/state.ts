@@ -62,6 +62,8 @@ export class SessionState {
   #cookie: 'set' | 'clear' | undefined
   #strays = false
   #hooked = false
+  /** The answer is decided and waits for the last commit: the one moment in which headers may still be added to it. */
+  #settling = false
 
   constructor(host: SessionHost, exchange: HttpExchange, origin: Origin) {
     this.#host = host
@@ -250,6 +252,7 @@ export class SessionState {
 
   /** Makes sure that a cookie can still be sent, before anything is stored that needs one. */
   #requireHeaders(): void {
+    if (this.#settling) return
     if (this.#exchange.headersSent) throw lateWrite()
     this.#hook()
   }
@@ -269,7 +272,9 @@ export class SessionState {
   async #settle(): Promise<void> {
     await Promise.all(this.#commits)
     while (this.#exclusive) await this.#exclusive
+    this.#settling = true
     if (this.#pending.length > 0) await this.commit()
+    this.#settling = false
     this.#writeCookie()
   }
 
