@@ -4,10 +4,19 @@
  * @module
  */
 
-import type { LabEvent } from '../protocol.ts'
-import { createVisitor, readHandle, type Visitor } from '../traffic/visitor.ts'
-import { corruptSession, getDatabaseFile } from './database-file.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Fleet } from '../protocol.ts'
+import type { Answer } from '../traffic/browser.ts'
+import { createVisitor, readHandle } from '../traffic/visitor.ts'
+import { arrive } from './arrive.ts'
+import { corruptSession, getDatabaseFile, isSetAside } from './database-file.ts'
 import { createExperiment } from './experiment.ts'
+
+/** What may stand where session data stood: cut off, valid but nothing, not even JSON, gone. */
+const damages = ['{"cart":[', 'null', 'garbage', '']
+
+/** Requests that meet the damaged record at the same time. */
+const LOOKS = 6
 
 /** The experiment. */
 export const corruptRecord = createExperiment({
@@ -15,48 +24,65 @@ export const corruptRecord = createExperiment({
   title: { en: 'A damaged session record', ko: '손상된 세션 레코드' },
   promises: {
     sqlite: {
-      en: 'The record is set aside, its visitor gets a new session, and no answer is 5xx.',
-      ko: '레코드는 따로 보관되고, 방문자는 새 세션을 받으며, 5xx 응답은 없습니다.',
+      en: 'The record is set aside and reported, its visitor gets a new session, and no answer is 5xx.',
+      ko: '레코드는 따로 보관되고 알림이 뜨며, 방문자는 새 세션을 받고, 5xx 응답은 없습니다.',
     },
   },
-  async measure({ fleet, rounds, short }) {
-    const file = getDatabaseFile(fleet)
-    const counts = { damaged: 0, status_5xx: 0, still_known: 0, renewed: 0, cross_user: 0 }
-    const notices: string[] = []
-    const unsubscribe = fleet.subscribe((event: LabEvent) => {
-      if (event.type === 'notice') notices.push(event.text.en)
+  async measure({ fleet, rounds, short, log }) {
+    const counts = {
+      damaged: 0,
+      set_aside: 0,
+      events: 0,
+      still_known: 0,
+      renewed: 0,
+      status_5xx: 0,
+      cross_user: 0,
+    }
+    const unsubscribe = fleet.subscribe((event) => {
+      if (event.type === 'notice' && /damaged|corrupt/i.test(event.text.en)) counts.events++
     })
-    const run = Date.now().toString(36)
     try {
-      for (let round = 0; round < (rounds ?? (short ? 3 : 10)); round++) {
-        const onAnswer = (answer: { readonly status: number } | undefined) => {
-          if (!answer || answer.status >= 500) counts.status_5xx++
-        }
-        const visitor = createVisitor(() => fleet.shop, { username: `damaged-${run}-${round}`, onAnswer })
-        if (!(await visitor.register())) throw new Error('Cannot register for the experiment')
-        await visitor.addItem()
-        if (corruptSession(file, await getHandle(visitor))) counts.damaged++
-        const sights = await Promise.all(Array.from({ length: 6 }, () => visitor.me()))
-        counts.still_known += sights.filter((sight) => sight === 'known').length
-        counts.cross_user += sights.filter((sight) => sight === 'crossed').length
-        visitor.forget()
-        if ((await visitor.login()) && (await visitor.me()) === 'known') counts.renewed++
-        await visitor.close()
+      for (let round = 0; round < (rounds ?? (short ? 4 : 12)); round++) {
+        const damage = damages[round % damages.length] ?? ''
+        log(`damaging a record: ${JSON.stringify(damage)}`)
+        await meetDamage(fleet, damage, counts)
       }
-      const broken = counts.status_5xx + counts.still_known + counts.cross_user
-      return {
-        measured: counts,
-        met: counts.damaged > 0 && counts.renewed === counts.damaged && broken === 0,
-      }
+      // Servers report in batches.
+      for (let wait = 0; wait < 20 && counts.events === 0; wait++) await delay(100)
     } finally {
       unsubscribe()
+    }
+    const { damaged, set_aside: setAside, renewed, events } = counts
+    const broken = counts.status_5xx + counts.still_known + counts.cross_user
+    return {
+      measured: counts,
+      met: events > 0 && setAside === damaged && renewed === damaged && broken === 0,
     }
   },
 })
 
-async function getHandle(visitor: Visitor): Promise<string> {
-  const answer = await visitor.request('GET', '/me')
-  const handle = readHandle(answer?.body)
-  if (handle === undefined) throw new Error('Cannot damage a session that the shop does not name')
-  return handle
+async function meetDamage(fleet: Fleet, damage: string, counts: Record<string, number>): Promise<void> {
+  const count = (figure: string, amount: number) => {
+    counts[figure] = (counts[figure] ?? 0) + amount
+  }
+  const onAnswer = (answer: Answer | undefined) =>
+    count('status_5xx', Number(!answer || answer.status >= 500))
+  const username = `damaged-${Date.now().toString(36)}`
+  const visitor = createVisitor(() => fleet.shop, { username, onAnswer })
+  try {
+    await arrive(visitor)
+    await visitor.addItem()
+    const handle = readHandle((await visitor.request('GET', '/me'))?.body) ?? ''
+    if (!corruptSession(getDatabaseFile(fleet), handle, damage)) return
+    count('damaged', 1)
+    const sights = await Promise.all(Array.from({ length: LOOKS }, () => visitor.me()))
+    count('still_known', sights.filter((sight) => sight === 'known').length)
+    count('cross_user', sights.filter((sight) => sight === 'crossed').length)
+    count('set_aside', Number(isSetAside(getDatabaseFile(fleet), handle)))
+    visitor.forget()
+    const renewed = (await visitor.login()) && (await visitor.me()) === 'known'
+    count('renewed', Number(renewed))
+  } finally {
+    await visitor.close()
+  }
 }

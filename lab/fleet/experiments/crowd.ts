@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer } from '../traffic/browser.ts'
 import { createPace } from '../traffic/pace.ts'
 import { type CartSight, createVisitor, type Visitor } from '../traffic/visitor.ts'
+import { arrive } from './arrive.ts'
 import { lookClearly } from './strangers.ts'
 
 /** What a crowd has counted so far. */
@@ -35,7 +36,7 @@ export interface CrowdFigures {
 /** Visitors that shop together. */
 export interface Crowd {
   readonly visitors: readonly Visitor[]
-  /** Registers everybody, who is then logged in. Rejects when that does not work in a healthy shop. */
+  /** Registers everybody, who is then logged in. Rejects when a healthy shop refuses them. */
   enter(): Promise<void>
   /** Starts shopping. Nobody logs out; who was lost logs in again. */
   start(): void
@@ -153,8 +154,7 @@ export function createCrowd(getOrigin: () => string, options: CrowdOptions = {})
       await Promise.all(
         visitors.map((visitor) =>
           pace(async () => {
-            if (!(await visitor.register()))
-              throw new Error('Cannot start an experiment: the shop refused a new user')
+            await arrive(visitor)
             counts.acked_logins++
           }),
         ),

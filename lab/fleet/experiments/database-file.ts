@@ -1,5 +1,5 @@
 /**
- * What an outsider can do to the SQLite file of the fleet: lock it, and damage a session in it.
+ * What an outsider can do to the SQLite file of the fleet: lock it, damage a session in it, look into it.
  *
  * @module
  */
@@ -16,12 +16,12 @@ export function getDatabaseFile(fleet: Fleet): string {
 }
 
 /**
- * Locks the file against every writer, as a backup or a careless shell does. In WAL mode readers go on.
+ * Locks the file against every other writer, as a careless backup or a forgotten shell does. In WAL mode readers go on.
  *
  * @returns Function that ends the lock.
  */
 export function lockDatabase(file: string): () => void {
-  const database = new Database(file, { timeout: 5_000 })
+  const database = open(file)
   database.exec('BEGIN EXCLUSIVE')
   return () => {
     database.exec('ROLLBACK')
@@ -29,14 +29,34 @@ export function lockDatabase(file: string): () => void {
   }
 }
 
-/** Overwrites the data of one session with something that is no session data. Resolves to whether there was one. */
-export function corruptSession(file: string, handle: string): boolean {
-  const database = new Database(file, { timeout: 5_000 })
-  try {
-    return (
-      database.prepare('UPDATE sessions SET data = ? WHERE key = ?').run('{"cart":[', handle).changes === 1
-    )
-  } finally {
-    database.close()
-  }
+/** Overwrites the data of a session with something else. Returns whether there was such a session. */
+export function corruptSession(file: string, handle: string, data: string): boolean {
+  const database = open(file)
+  const { changes } = database
+    .prepare('UPDATE coatcheck_sessions SET data = ? WHERE key = ?')
+    .run(data, handle)
+  database.close()
+  return changes === 1
+}
+
+/** Tells whether a damaged session was set aside, where an operator finds it. */
+export function isSetAside(file: string, handle: string): boolean {
+  const database = open(file)
+  const row: unknown = database.prepare('SELECT 1 FROM coatcheck_sessions_corrupt WHERE key = ?').get(handle)
+  database.close()
+  return row !== undefined
+}
+
+/** Ends a session by hand, as if its time were over. */
+export function expireSession(file: string, handle: string): boolean {
+  const database = open(file)
+  const { changes } = database
+    .prepare('UPDATE coatcheck_sessions SET expires_at = 1 WHERE key = ?')
+    .run(handle)
+  database.close()
+  return changes === 1
+}
+
+function open(file: string): Database.Database {
+  return new Database(file, { timeout: 5_000 })
 }

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { lookClearly } from './strangers.ts'
 import { createVisitor, type Visitor } from '../traffic/visitor.ts'
 import { createSessionAddress } from './addresses.ts'
+import { arrive } from './arrive.ts'
 import { createExperiment } from './experiment.ts'
+import { lookClearly } from './strangers.ts'
 
 const VISITORS = 10
 
@@ -63,7 +64,7 @@ export async function measureLoginRace(getOrigin: () => string, rounds: number):
   try {
     await Promise.all(
       visitors.map(async (visitor) => {
-        if (!(await visitor.register())) throw new Error('Cannot register for the experiment')
+        await arrive(visitor)
         for (let round = 0; round < rounds; round++) {
           await visitor.logout()
           if (await becomeUser(visitor, counts)) await becomeUserAgain(visitor, counts)

@@ -7,6 +7,7 @@
 import { type Browser, createBrowser } from '../traffic/browser.ts'
 import { createVisitor, readCart } from '../traffic/visitor.ts'
 import { createSessionAddress } from './addresses.ts'
+import { arrive } from './arrive.ts'
 import { createExperiment } from './experiment.ts'
 
 const WRITERS = 50
@@ -21,6 +22,8 @@ const nothingLost = {
 export interface WritersReport {
   readonly additions: number
   readonly acked: number
+  /** Answered with 503. */
+  readonly refused: number
   /** Acknowledged and not in the cart afterwards. */
   readonly lost_updates: number
   /** In the cart afterwards, of all additions. */
@@ -48,12 +51,14 @@ export async function measureParallelWriters(getOrigin: () => string): Promise<W
   const owner = createVisitor(getOrigin, { username: `writer-${Date.now().toString(36)}` })
   const browsers = Array.from({ length: WRITERS }, () => createBrowser(getOrigin, { timeout: 30_000 }))
   const acked: string[] = []
+  let refused = 0
   const servers = new Set<string | undefined>()
   try {
-    if (!(await owner.register())) throw new Error('Cannot register the owner of the session')
+    await arrive(owner)
     const cookie = owner.jar.header() ?? ''
     const add = async (browser: Browser, item: string, html = false) => {
       const answer = await browser.request('POST', '/cart', { body: { item }, cookie, html })
+      if (answer?.status === 503) refused++
       if (answer?.status !== (html ? 303 : 200)) return
       acked.push(item)
       servers.add(answer.server)
@@ -73,6 +78,7 @@ export async function measureParallelWriters(getOrigin: () => string): Promise<W
     return {
       additions: WRITERS + ADDITIONS,
       acked: acked.length,
+      refused,
       lost_updates: acked.filter((item) => !kept.has(item)).length,
       kept: kept.size,
       doubled: cart.length - kept.size,

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, type Browser, createBrowser } from '../traffic/browser.ts'
 import { createVisitor, readCart, readHandle, readUsername, type Visitor } from '../traffic/visitor.ts'
 import { createSessionAddress } from './addresses.ts'
+import { arrive, logInAgain } from './arrive.ts'
 import { createExperiment } from './experiment.ts'
 
 /** Readers and writers of each round. */
@@ -79,7 +80,7 @@ export async function measureRevocationRace(
     const visitor = createVisitor(getOrigin, { username })
     const racers = Array.from({ length: RACERS }, () => createBrowser(getOrigin))
     try {
-      if (!(await owner.register())) throw new Error('Cannot register the owner of the sessions')
+      await arrive(owner)
       while (started++ < rounds) {
         if (started % 100 === 0) log(`round ${started}`)
         await runRound(visitor, started % 2 === 0 ? owner : visitor, racers, counts)
@@ -99,7 +100,7 @@ async function runRound(
   racers: readonly Browser[],
   counts: Counts,
 ): Promise<void> {
-  if (!(await visitor.login())) throw new Error('Cannot log in for a round')
+  await logInAgain(visitor)
   const cookie = visitor.jar.header() ?? ''
   const handle = readHandle((await visitor.request('GET', '/me'))?.body)
   const race = { revokedAt: Infinity, over: false }
