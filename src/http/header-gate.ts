@@ -11,7 +11,10 @@ type Sender = (this: ServerResponse, ...values: unknown[]) => unknown
 type Senders = Record<'writeHead' | 'flushHeaders' | 'write' | 'end', Sender>
 
 /** A response with a gate before it, once a hook was added. */
-type GatedResponse = ServerResponse & { [gateOf]?: HeaderGate; [wrapped]?: Partial<Senders> }
+interface Gated {
+  [gateOf]?: HeaderGate
+  [wrapped]?: Partial<Senders>
+}
 
 const gateOf = Symbol('coatcheck gate')
 const wrapped = Symbol('coatcheck wrapped methods')
@@ -44,7 +47,7 @@ const names = Object.keys(gated) as (keyof Senders)[]
  * the page asks for its session.
  */
 export function prepareGate(response: ServerResponse): void {
-  const target = response as unknown as Senders & GatedResponse
+  const target = response as unknown as Senders & Gated
   if (target.end === gated.end) return
   for (const name of names) {
     // Another middleware may have wrapped it before us.
@@ -55,7 +58,7 @@ export function prepareGate(response: ServerResponse): void {
 
 /** The gate of a prepared response; it is made when first asked for. */
 export function gateBefore(response: ServerResponse): HeaderGate {
-  return ((response as GatedResponse)[gateOf] ??= new HeaderGate(response))
+  return ((response as ServerResponse & Gated)[gateOf] ??= new HeaderGate(response))
 }
 
 /** A response whose headers wait for hooks. */
@@ -138,7 +141,12 @@ export function answerError(response: ServerResponse, error: unknown): void {
   )
 }
 
-function send(response: GatedResponse, name: keyof Senders, values: unknown[], whenKept: unknown): unknown {
+function send(
+  response: ServerResponse & Gated,
+  name: keyof Senders,
+  values: unknown[],
+  whenKept: unknown,
+): unknown {
   const gate = response[gateOf]
   const method = response[wrapped]?.[name] ?? (Object.getPrototypeOf(response) as Senders)[name]
   return gate ? gate.pass(() => method.apply(response, values), whenKept) : method.apply(response, values)
