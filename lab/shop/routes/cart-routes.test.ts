@@ -30,7 +30,7 @@ describe('createCartRoutes()', () => {
     expect(browser.session).toBeUndefined()
   })
 
-  it('keeps a full cart as it is and says so', async () => {
+  it('keeps a full cart as it is and says so', { timeout: 60_000 }, async () => {
     const { open } = await startShop()
     const browser = open()
     await browser.get('/')

@@ -174,16 +174,18 @@ describe('createUserDatabase()', () => {
   })
 
   it('counts a try as failed whose server died before it ended', async () => {
-    let fall = false
+    let checking = (): void => undefined
+    const begun = new Promise<void>((resolve) => (checking = resolve))
     const dying: PasswordHasher = {
       hash: async (password) => `hash of ${password}`,
-      verify: (hash, password) => (fall ? new Promise(() => {}) : Promise.resolve(hash.endsWith(password))),
+      verify: () => {
+        checking()
+        return new Promise(() => {})
+      },
     }
     const { users, elsewhere, elapse } = await createTrial({ hasher: dying, userLimit: 1 })
-    await users.register(ada)
-    fall = true
     void users.authenticate(wrong, home)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await begun
 
     elapse(10_000)
     const result = await elsewhere.authenticate(wrong, home)
