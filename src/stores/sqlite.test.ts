@@ -455,6 +455,17 @@ describe('migrateSqliteStore()', () => {
     expect(await createSqliteStore(database).read('key')).toBeUndefined()
   })
 
+  it('finds the work done when another has migrated since it looked', async () => {
+    const file = join(await createFolder(), 'sessions.db')
+    const [database, other] = [open(file), open(file)]
+
+    await Promise.all([migrateSqliteStore(database), migrateSqliteStore(other), migrateSqliteStore(other)])
+
+    expect(database.prepare('SELECT version FROM coatcheck_sessions_migrations').all()).toMatchObject([
+      { version: 1 },
+    ])
+  })
+
   it('waits for a lock, and gives up in the end', async () => {
     const file = join(await createFolder(), 'sessions.db')
     const [database, other] = [open(file), open(file)]

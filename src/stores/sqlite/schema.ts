@@ -100,7 +100,15 @@ function migrate(database: SqliteDatabase, table: string): void {
     }
     database.exec('COMMIT')
   } catch (error) {
-    database.exec('ROLLBACK')
+    rollBack(database)
     throw error
+  }
+}
+
+function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec('ROLLBACK')
+  } catch {
+    // After a full disk or a failed read SQLite has rolled back already; the error that tells why is on its way.
   }
 }

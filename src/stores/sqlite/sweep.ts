@@ -14,8 +14,11 @@ import type { SqliteStatements } from './statements.ts'
 /** How long a process that died while it swept keeps the others from sweeping, in milliseconds. */
 const LEASE_LIFETIME = 30_000
 
-/** Sessions per statement: some 2 ms, during which nobody else writes and this process does nothing else. */
-const BATCH = 100
+/** How long a batch should take, in milliseconds: meanwhile nobody else writes, and this process does nothing else. */
+const BATCH_TIME = 2
+
+/** Fewest and most sessions in a batch. Their rows are scattered over the file, so a slow disk shows soon. */
+const BATCH_SIZES = [10, 200] as const
 
 /** Creates the `sweep` of a store. A lease in the database lets one process sweep at a time. */
 export function createSweeper(
@@ -39,15 +42,24 @@ export function createSweeper(
 
   /** Sweeps into `swept`, so that what was removed is reported even when a later batch fails. */
   async function sweepInto(swept: SweptSession[], limit: number): Promise<void> {
+    let batch: number = BATCH_SIZES[0]
     while (swept.length < limit && (await holdLease())) {
-      const size = Math.min(BATCH, limit - swept.length)
-      const start = performance.now()
-      const rows = await queue.write(() => sql.sweep.all(now(), size) as readonly SweptRow[])
-      swept.push(...rows.toSorted((a, b) => Number(a.expires_at) - Number(b.expires_at)).map(toSwept))
+      const size = Math.min(batch, limit - swept.length)
+      const { rows, took } = await queue.write(() => sweepBatch(size))
+      swept.push(...rows.map(toSwept))
       if (rows.length < size) return
+      batch = fitBatch(batch, took)
       // As long as the batch took, so that others have the file at least half of the time.
-      if (swept.length < limit) await pause(performance.now() - start)
+      if (swept.length < limit) await pause(took)
     }
+  }
+
+  function sweepBatch(size: number): { readonly rows: readonly SweptRow[]; readonly took: number } {
+    const start = performance.now()
+    const rows = sql.sweep.all(now(), size) as SweptRow[]
+    // RETURNING keeps no order.
+    rows.sort((a, b) => Number(a.expires_at) - Number(b.expires_at))
+    return { rows, took: performance.now() - start }
   }
 
   return async (limit) => {
@@ -66,6 +78,14 @@ export function createSweeper(
     }
     return swept
   }
+}
+
+/** Size of the next batch, by how long the last one took. */
+function fitBatch(size: number, took: number): number {
+  const [fewest, most] = BATCH_SIZES
+  if (took > 2 * BATCH_TIME) return Math.max(fewest, Math.floor(size / 2))
+  if (took < BATCH_TIME / 2) return Math.min(most, size * 2)
+  return size
 }
 
 interface SweptRow {
