@@ -9,12 +9,12 @@ import type { LabEvent, LabState, LabText } from './protocol.ts'
 /** Passes events on to listeners. */
 export interface Broadcast {
   /** Calls the listener with every event; returns the function that ends it. */
-  subscribe(listener: (event: LabEvent) => void): () => void
-  emit(event: LabEvent): void
+  readonly subscribe: (listener: (event: LabEvent) => void) => () => void
+  readonly emit: (event: LabEvent) => void
   /** Says in two languages what a person should read. */
   notice(level: 'info' | 'warning', text: LabText): void
   /** The state has changed: listeners get it within the given time, in milliseconds. */
-  changed(within?: number): void
+  readonly changed: (within?: number) => void
   close(): void
 }
 

@@ -140,7 +140,7 @@ function parse(args: readonly string[]) {
     })
   } catch (error) {
     // Node's messages name the option; the advice that follows the first sentence is about quoting.
-    throw new UsageError(String((error as Error).message).split('. ')[0], { cause: error })
+    throw new UsageError((error as Error).message.split('. ')[0], { cause: error })
   }
 }
 

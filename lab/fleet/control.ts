@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { readJson, refuseForeign } from './control-request.ts'
 import { createEventClients } from './event-clients.ts'
-import type { Experiment } from './experiments/registry.ts'
+import type { Experiment, ExperimentOptions } from './experiments/registry.ts'
 import { LabError, labErrorStatus, unknownName } from './lab-error.ts'
 import type { Fleet, RoutingName, ServerAction } from './protocol.ts'
 import { serveFile } from './static-files.ts'
@@ -39,8 +39,8 @@ export interface ControlOptions {
   readonly experiments?: readonly Experiment[]
 }
 
-/** Limits of traffic: more would measure the traffic, not the fleet. */
-const MAX_TRAFFIC = 1_000
+type Body = Readonly<Record<string, unknown>>
+
 const serverActions: readonly ServerAction[] = ['kill', 'pause', 'resume', 'start', 'drain']
 
 /** Lets a person, or a program, drive a fleet over HTTP. Rejects when the port is taken. */
@@ -91,10 +91,9 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
       throw new LabError('ERR_CONFLICT', `Experiment ${running} is running and must not be disturbed`)
     }
 
-    if (what === 'experiments') return await runExperiment(name)
+    if (what === 'experiments') return await runExperiment(name, body)
     if (what === 'strategy') await fleet.switchStrategy(readName(body), readRouting(body))
-    if (what === 'traffic')
-      fleet.setTraffic({ visitors: readCount(body, 'visitors', true), rate: readCount(body, 'rate') })
+    if (what === 'traffic') setTraffic(body)
     if (what === 'servers') await fleet.act(name, readAction(action))
     if (what === 'engines')
       throw unknownName(
@@ -105,7 +104,16 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
     return fleet.state()
   }
 
-  async function runExperiment(name: string) {
+  function setTraffic({ visitors, rate }: Body): void {
+    try {
+      fleet.setTraffic({ visitors: toNumber(visitors), rate: toNumber(rate) })
+    } catch (cause) {
+      if (cause instanceof RangeError) throw new LabError('ERR_BAD_REQUEST', cause.message, { cause })
+      throw cause
+    }
+  }
+
+  async function runExperiment(name: string, options: Body) {
     const experiment = experiments.find(({ info }) => info.name === name)
     if (!experiment)
       throw unknownName(
@@ -115,7 +123,11 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
       )
     running = name
     try {
-      return await experiment.run(fleet)
+      return await experiment.run(fleet, readExperimentOptions(options))
+    } catch (cause) {
+      // It makes no sense on this strategy.
+      if (cause instanceof RangeError) throw new LabError('ERR_CONFLICT', cause.message, { cause })
+      throw cause
     } finally {
       running = undefined
     }
@@ -168,27 +180,42 @@ function readAction(action: string): ServerAction {
   return known
 }
 
-function readName({ name }: Readonly<Record<string, unknown>>): string {
+function readName({ name }: Body): string {
   if (typeof name !== 'string') throw new LabError('ERR_BAD_REQUEST', '"name" must be the name of a strategy')
   return name
 }
 
-function readRouting({ routing }: Readonly<Record<string, unknown>>): RoutingName | undefined {
+function readRouting({ routing }: Body): RoutingName | undefined {
   if (routing === undefined || routing === null) return undefined
   const known = routingNames.find((candidate) => candidate === routing)
-  if (!known) throw unknownName('routing', String(routing), routingNames)
+  if (!known) throw unknownName('routing', typeof routing === 'string' ? routing : '?', routingNames)
   return known
 }
 
-function readCount(body: Readonly<Record<string, unknown>>, key: string, whole = false): number {
-  const value = body[key]
-  const valid =
-    typeof value === 'number' && value >= 0 && value <= MAX_TRAFFIC && (!whole || Number.isInteger(value))
-  if (valid) return value
-  throw new LabError(
-    'ERR_BAD_REQUEST',
-    `"${key}" must be a ${whole ? 'whole ' : ''}number from 0 to ${MAX_TRAFFIC}`,
-  )
+/** `NaN` for what is no number, which no bounds hold. */
+function toNumber(value: unknown): number {
+  return typeof value === 'number' ? value : Number.NaN
+}
+
+function readExperimentOptions({ rounds, seconds, short }: Body): ExperimentOptions {
+  return {
+    ...readWhole('rounds', rounds, 1_000_000),
+    ...readWhole('seconds', seconds, 3_600),
+    short: short === true,
+  }
+}
+
+/** A number under its name, or nothing when none was given. */
+function readWhole<Name extends string>(
+  name: Name,
+  value: unknown,
+  most: number,
+): { [key in Name]?: number } {
+  if (value === undefined) return {}
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) {
+    return { [name]: value } as { [key in Name]?: number }
+  }
+  throw new LabError('ERR_BAD_REQUEST', `"${name}" must be a whole number from 1 to ${most}`)
 }
 
 function fail(response: ServerResponse, error: unknown): void {

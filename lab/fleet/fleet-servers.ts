@@ -18,13 +18,13 @@ export interface FleetServersContext {
   readonly guard: Guard
   readonly balancer: Balancer
   /** How a process is to run; asked at every start. */
-  config(id: string, port: number): ServerConfig
+  readonly config: (id: string, port: number) => ServerConfig
   /** Whether a session that is gone for one server is gone for all of them. */
-  sharesSessions(): boolean
+  readonly sharesSessions: () => boolean
   /** The state has changed, and should be shown within so many milliseconds. */
-  onChange(within?: number): void
+  readonly onChange: (within?: number) => void
   /** A process has ended that nobody asked to end. */
-  onCrash(id: string, how: string): void
+  readonly onCrash: (id: string, how: string) => void
 }
 
 /** All servers of a fleet. */

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BalancerEntry, createBalancer } from 'coatcheck/balancer'
+import { type BalancerEvents, createBalancer } from 'coatcheck/balancer'
 import { createBroadcast } from './broadcast.ts'
 import { createFleetServers } from './fleet-servers.ts'
 import { createGuard } from './guard.ts'
@@ -238,6 +238,11 @@ async function expectStrategy(name: string): Promise<Strategy> {
 }
 
 /** Cookies are credentials: what leaves this function are the starts of their hashes. */
-function describeRequest({ cookie, setCookies, ...entry }: BalancerEntry): Omit<RequestEntry, 'seq'> {
-  return { ...entry, session: shownHandle(cookie), sessionSet: shownHandle(setCookies) }
+function describeRequest({
+  cookie,
+  setCookies,
+  ...entry
+}: BalancerEvents['request']): Omit<RequestEntry, 'seq'> {
+  const milliseconds = Math.round(entry.milliseconds * 10) / 10
+  return { ...entry, milliseconds, session: shownHandle(cookie), sessionSet: shownHandle(setCookies) }
 }

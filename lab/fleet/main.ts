@@ -18,7 +18,7 @@ import {
   UsageError,
 } from './command-line.ts'
 import { createControl } from './control.ts'
-import { experiments } from './experiments/registry.ts'
+import { experiments, findExperiment } from './experiments/registry.ts'
 import { createFleet } from './fleet.ts'
 import { expectFreePort } from './ports.ts'
 import type { Fleet, LabState } from './protocol.ts'
@@ -90,9 +90,9 @@ async function serve({ fleet: wanted, headless, json }: Command & { name: 'serve
 async function experiment({ fleet: wanted, experiments: names, options }: Command & { name: 'experiment' }) {
   const fleet = await startFleet(wanted)
   let met = true
-  for (const { info, run } of names.flatMap((name) => experiments.filter(({ info }) => info.name === name))) {
-    console.error(`${info.name}: ${info.title.en}`)
-    const result = await run(fleet, { ...options, log: (text) => console.error(text) })
+  for (const chosen of names.flatMap((name) => findExperiment(name) ?? [])) {
+    console.error(`${chosen.info.name}: ${chosen.info.title.en}`)
+    const result = await chosen.run(fleet, { ...options, log: (text) => console.error(text) })
     console.log(JSON.stringify(result))
     met &&= result.met
   }

@@ -56,10 +56,12 @@ export function startServerProcess(
   guard.watch(pid)
   let paused = false
 
-  const ended = once(child, 'exit').then(([code, signal]: unknown[]) => {
-    guard.release(pid)
-    return signal ? String(signal) : `code ${String(code)}`
-  })
+  const ended = (once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>).then(
+    ([code, signal]) => {
+      guard.release(pid)
+      return signal ?? `code ${code}`
+    },
+  )
   const ready = new Promise<number>((resolve, reject) => {
     const fail = (reason: string) => reject(new Error(`Cannot start server ${config.id}: ${reason}`))
     const timer = setTimeout(() => fail(`it did not listen within ${START_TIMEOUT} ms`), START_TIMEOUT)

@@ -40,8 +40,8 @@ async function serve(config: ServerConfig): Promise<void> {
   const strategy = findStrategy(config.strategy)
   if (!strategy) throw new RangeError(`Cannot start server ${id} as there is no strategy ${config.strategy}`)
   const now = () => Date.now() + clockOffset
-  const { store, close } = await strategy.open({ folder, now, engines })
-  const sessions = createSessions<ShopSession>(observeStore(store, createReporter()), {
+  const backEnd = await strategy.open({ folder, now, engines })
+  const sessions = createSessions<ShopSession>(observeStore(backEnd.store, createReporter()), {
     allowInsecureCookie: true,
     now,
   })
@@ -53,7 +53,7 @@ async function serve(config: ServerConfig): Promise<void> {
     void endRequests(server).then(async () => {
       sessions.close()
       users.close()
-      await close()
+      await backEnd.close()
       process.exit()
     })
   })
