@@ -123,9 +123,9 @@ export async function connectTo(url: string): Promise<Socket> {
   return socket
 }
 
-/** Resolves as soon as the condition holds; fails after five seconds. */
+/** Resolves as soon as the condition holds; fails after 15 seconds, which even a busy machine does not need. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 5_000
+  const deadline = performance.now() + 15_000
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`Waited in vain until ${what}`)
     await new Promise((resolve) => {
