@@ -14,10 +14,15 @@ import { createWords } from './text/words.ts'
 import { App } from './view/app.tsx'
 import { PageContext } from './view/page.ts'
 import './style/base.css'
+import './style/frame.css'
 import './style/controls.css'
 import './style/panels.css'
+import './style/strategies.css'
 import './style/stage.css'
+import './style/servers.css'
+import './style/visitors.css'
 import './style/feed.css'
+import './style/experiments.css'
 
 function schedule(callback: () => void, delay: number): () => void {
   const timer = setTimeout(callback, delay)

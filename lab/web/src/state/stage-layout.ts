@@ -127,20 +127,20 @@ interface Boxes {
 
 function placeWide(width: number, height: number, count: number, withStore: boolean): Boxes {
   const middle = height / 2
-  const edge = 58
+  const edge = 52
   const right = width - edge - 2
   const serverX = withStore ? width * 0.65 : right - 20
   const gap = Math.min(110, (height - 8) / count)
   return {
-    browser: { x: edge + 2, y: middle, width: 112, height: 84 },
-    balancer: { x: withStore ? width * 0.345 : (edge + serverX) / 2 - 10, y: middle, width: 124, height: 84 },
+    browser: { x: edge + 2, y: middle, width: 100, height: 84 },
+    balancer: { x: withStore ? width * 0.34 : (edge + serverX) / 2 - 10, y: middle, width: 116, height: 84 },
     servers: Array.from({ length: count }, (_, index) => ({
       x: serverX,
       y: middle + gap * (index - (count - 1) / 2),
-      width: 148,
+      width: 136,
       height: 60,
     })),
-    store: withStore ? { x: right, y: middle, width: 112, height: 112 } : undefined,
+    store: withStore ? { x: right, y: middle, width: 104, height: 112 } : undefined,
   }
 }
 

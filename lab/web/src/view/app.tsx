@@ -55,8 +55,8 @@ export function App(): VNode {
             <div class="bottom">
               <FeedPanel servers={state.servers} />
               <div class="stack">
-                <Experiments experiments={state.experiments} />
                 <Notices />
+                <Experiments experiments={state.experiments} />
               </div>
             </div>
           </div>
