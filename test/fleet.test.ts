@@ -210,21 +210,23 @@ describe('the lab on sqlite', () => {
   })
 
   it.each([
-    ['POST', '/api/servers/Z/kill', undefined, 404, 'There is no server "Z". Known: A, B, C'],
-    ['POST', '/api/servers/A/explode', undefined, 404, 'Known: kill, pause, resume, start, drain'],
-    ['POST', '/api/engines/redis-1/kill', undefined, 404, 'There is no engine "redis-1". Known: none'],
-    ['POST', '/api/strategy', '{"name":"floppy"}', 404, 'Known: memory, sticky, sqlite'],
-    ['POST', '/api/strategy', '{"name":"sqlite","routing":"upwards"}', 404, 'Known: round-robin'],
-    ['POST', '/api/experiments/F99', undefined, 404, 'There is no experiment "F99". Known: F1'],
-    ['GET', '/api/nothing', undefined, 404, 'Known: GET /api/state'],
-    ['POST', '/api/strategy', '{"name"', 400, 'The body is not JSON'],
-    ['POST', '/api/strategy', '{}', 400, '"name" must be'],
-    ['POST', '/api/traffic', '{"visitors":-1,"rate":1}', 400, 'visitors must be'],
-    ['POST', '/api/traffic', '{"visitors":"many","rate":1}', 400, 'visitors must be'],
-    ['GET', '/api/servers/A/kill', undefined, 405, 'Use POST'],
-    ['POST', '/api/state', undefined, 405, 'Use GET'],
-    ['POST', '/api/traffic', `"${' '.repeat(70_000)}"`, 413, 'longer than'],
-  ])('answers %s %s %s with %i', async (method, path, body, status, message) => {
+    ['POST', '/api/servers/Z/kill', 404, 'There is no server "Z". Known: A, B, C', ''],
+    ['POST', '/api/servers/A/explode', 404, 'Known: kill, pause, resume, start, drain', ''],
+    ['POST', '/api/engines/redis-1/kill', 404, 'There is no engine "redis-1". Known: none', ''],
+    ['POST', '/api/strategy', 404, 'Known: memory, sticky, sqlite', '{"name":"floppy"}'],
+    ['POST', '/api/strategy', 404, 'Known: round-robin', '{"name":"sqlite","routing":"upwards"}'],
+    ['POST', '/api/experiments/F99', 404, 'There is no experiment "F99". Known: F1', ''],
+    ['GET', '/api/nothing', 404, 'Known: GET /api/state', ''],
+    ['GET', '/no-such-page', 404, 'No such file', ''],
+    ['GET', '/..%2f..%2fpackage.json', 404, 'No such file', ''],
+    ['POST', '/api/strategy', 400, 'The body is not JSON', '{"name"'],
+    ['POST', '/api/strategy', 400, '"name" must be', '{}'],
+    ['POST', '/api/traffic', 400, 'visitors must be', '{"visitors":-1,"rate":1}'],
+    ['POST', '/api/traffic', 400, 'visitors must be', '{"visitors":"6","rate":1}'],
+    ['GET', '/api/servers/A/kill', 405, 'Use POST', ''],
+    ['POST', '/api/state', 405, 'Use GET', ''],
+    ['POST', '/api/traffic', 413, 'longer than 65536 bytes', ' '.repeat(65_537)],
+  ])('answers %s %s with %i: %s', async (method, path, status, message, body) => {
     const response = await fetch(lab.control + path, { method, ...(body && { body }) })
     const answer = (await response.json()) as { error: { code: string; message: string } }
 
@@ -416,7 +418,9 @@ describe('the command line of the lab', () => {
     await rm(folder, { recursive: true })
 
     expect(code).toBe(1)
-    expect(stderr).toContain('The strategy "sqlite" cannot run here. The npm package "libsql" is missing')
+    expect(stderr).toContain(
+      'coatcheck lab: The npm package "libsql" is missing or has no build for this platform: run "npm ci".',
+    )
     expect(left).toBe('preload.cjs')
   })
 

@@ -82,10 +82,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     secrets: [randomBytes(32)],
     allowInsecure: true,
   })
-  const broadcast = createBroadcast(() => {
-    servers.refresh()
-    return state()
-  })
+  const broadcast = createBroadcast(state)
   const feed = createRequestFeed(broadcast.emit)
   const ids = Array.from({ length: size }, (_, index) => serverId(index))
   const servers = createFleetServers(ids, {
@@ -114,6 +111,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   /** Grows with each switch: every run gets a folder of its own, so that no session of an earlier one comes back. */
   let run = 0
   let switching = false
+  let switched: Promise<void> | undefined
   let closing: Promise<void> | undefined
 
   function runFolder(): string {
@@ -163,6 +161,8 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   }
 
   async function end(): Promise<void> {
+    await switched?.catch(() => undefined)
+    clearInterval(watch)
     feed.close()
     broadcast.close()
     await traffic.close()
@@ -177,6 +177,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     if (switching) throw new LabError('ERR_CONFLICT', 'The strategy is being switched')
   }
 
+  const watch = setInterval(() => servers.refresh(), 1_000)
   balancer.on('up', () => broadcast.changed())
   balancer.on('down', () => broadcast.changed())
   balancer.on('request', (entry) => feed.add(describeRequest(entry)))
@@ -207,7 +208,8 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
         balancer.setRouting(routing)
         broadcast.changed()
       } else {
-        await switchTo(next, routing ?? next.routing)
+        switched = switchTo(next, routing ?? next.routing)
+        await switched
       }
       infos = await Promise.all(strategies.map(describeStrategy))
     },

@@ -18,11 +18,18 @@ import {
   UsageError,
 } from './command-line.ts'
 import { createControl } from './control.ts'
-import { experiments, findExperiment } from './experiments/registry.ts'
 import { createFleet } from './fleet.ts'
 import { expectFreePort } from './ports.ts'
 import type { Fleet, LabState } from './protocol.ts'
-import { strategies } from './strategies.ts'
+import { findMissingSqlite, strategies } from './strategies.ts'
+
+// On every strategy the shop keeps its users in SQLite, and experiments open such files themselves.
+const missing = await findMissingSqlite()
+if (missing) {
+  console.error(`coatcheck lab: ${missing.en}`)
+  process.exit(1)
+}
+const { experiments, findExperiment } = await import('./experiments/registry.ts')
 
 const known: KnownNames = {
   strategies: strategies.map(({ name }) => name),
@@ -118,7 +125,7 @@ async function startFleet({ shopPort, ...wanted }: FleetArguments): Promise<Flee
 function endBySignal(): void {
   endingSince ??= Date.now()
   // Ctrl-C arrives twice, from the terminal and from npm.
-  if (Date.now() - endingSince > 500) process.exit(1)
+  if (Date.now() - endingSince > 500) process.exit(0)
   else void shutDown(0)
 }
 

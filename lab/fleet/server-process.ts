@@ -96,8 +96,8 @@ export function startServerProcess(
     },
     async pause() {
       child.kill('SIGSTOP')
-      paused = true
       for (let entry = findProcess(pid); entry && !entry.stopped; entry = findProcess(pid)) await delay(2)
+      paused = true
     },
     resume() {
       child.kill('SIGCONT')

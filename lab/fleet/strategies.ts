@@ -7,7 +7,7 @@
 import { join } from 'node:path'
 import { createMemoryStore } from 'coatcheck/stores/memory'
 import { createSqliteStore, migrateSqliteStore } from 'coatcheck/stores/sqlite'
-import type { StrategyInfo } from './protocol.ts'
+import type { LabText, StrategyInfo } from './protocol.ts'
 import type { OpenStore, Strategy, StrategyContext } from './strategy.ts'
 
 const DATABASE_FILE = 'sessions.db'
@@ -51,17 +51,7 @@ const sqlite: Strategy = {
   promises: { anyServer: true, survivesServerDeath: true },
   engines: [],
   databaseFile: DATABASE_FILE,
-  unavailable: async () => {
-    try {
-      await import('libsql')
-      return undefined
-    } catch {
-      return {
-        en: 'The npm package "libsql" is missing or has no build for this platform: run "npm ci".',
-        ko: 'npm 패키지 "libsql"이 없거나 이 플랫폼용 빌드가 없습니다. "npm ci"를 실행하세요.',
-      }
-    }
-  },
+  unavailable: findMissingSqlite,
   prepare: async ({ folder }) => {
     const database = await openDatabase(folder)
     await migrateSqliteStore(database)
@@ -90,6 +80,19 @@ export function findStrategy(name: string): Strategy | undefined {
 export async function describeStrategy(strategy: Strategy): Promise<StrategyInfo> {
   const { name, title, summary, routing } = strategy
   return { name, title, summary, routing, unavailable: await strategy.unavailable() }
+}
+
+/** Resolves to what to do when SQLite cannot be loaded; `undefined` when it can. */
+export async function findMissingSqlite(): Promise<LabText | undefined> {
+  try {
+    await import('libsql')
+    return undefined
+  } catch {
+    return {
+      en: 'The npm package "libsql" is missing or has no build for this platform: run "npm ci".',
+      ko: 'npm 패키지 "libsql"이 없거나 이 플랫폼용 빌드가 없습니다. "npm ci"를 실행하세요.',
+    }
+  }
 }
 
 async function openMemory({ now }: StrategyContext): Promise<OpenStore> {
