@@ -125,9 +125,10 @@ describe('createSqliteStore() in several processes', () => {
       ]),
     )
     expect(milliseconds).toBeGreaterThanOrEqual(400)
-    expect(milliseconds).toBeLessThan(800)
+    // Well before the lock ends after 3,000 ms. Seen on a busy machine: 422 to 450 ms, gaps up to 41 ms.
+    expect(milliseconds).toBeLessThan(1_500)
     expect(session).toMatchObject({ data: '0' })
-    expect(longestGap).toBeLessThan(100)
+    expect(longestGap).toBeLessThan(300)
     expect(recovered).toEqual({ outcome: 'written', version: 1 })
   })
 
