@@ -57,7 +57,7 @@ export function writtenVersion(result: WriteResult): number {
 }
 
 /** Asserts that a version is a positive safe integer. */
-export function assertVersion(version: number): void {
+function assertVersion(version: number): void {
   assert.ok(
     Number.isSafeInteger(version) && version > 0,
     `version must be a positive safe integer: ${version}`,
