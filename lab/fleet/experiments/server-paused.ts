@@ -129,14 +129,22 @@ function writeLate(visitor: Visitor, origin: string): Promise<Answer | undefined
   return visitor.request('POST', '/cart', { body: { item: `${visitor.username}#late` }, cookie, origin })
 }
 
-/** Logs visitors out, and resolves to the cookies of those whose logout was acknowledged. */
+/**
+ * Logs visitors out, and resolves to the cookies of those whose logout was acknowledged.
+ *
+ * Requests that the balancer still sent to the sleeping server fail; then the visitor asks again, as people do.
+ */
 async function leave(visitors: readonly Visitor[]): Promise<ReadonlyMap<Visitor, string>> {
   const cookies = new Map<Visitor, string>()
   await Promise.all(
     visitors.map(async (visitor) => {
       const cookie = visitor.jar.header() ?? ''
-      const answer = await visitor.logout()
-      if (answer?.status === 204) cookies.set(visitor, cookie)
+      for (let attempt = 0; attempt < 10; attempt++) {
+        const answer = await visitor.logout()
+        if (answer?.status === 204) return cookies.set(visitor, cookie)
+        await delay(300)
+      }
+      return undefined
     }),
   )
   return cookies
