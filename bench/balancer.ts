@@ -10,13 +10,12 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { Agent, createServer } from 'node:http'
 import { connect } from 'node:net'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { createBalancer } from 'coatcheck/balancer'
 import httpProxy from 'http-proxy-3'
-import { Agent } from 'node:http'
 
 const CONCURRENCY = 64
 const ROUNDS = 5
@@ -167,7 +166,6 @@ async function generate(url: string): Promise<number> {
       if (!received.includes(BODY)) return
       if (!received.startsWith('HTTP/1.1 200 ')) throw new Error(`Not answered: ${received.slice(0, 200)}`)
       answers++
-      // Chunked answers end with a last chunk.
       received = ''
       if (!done) socket.write(request)
     })
