@@ -222,7 +222,7 @@ describe('createMemoryStore()', () => {
 
   it('gives lone surrogates back as they came', async () => {
     const { store, now } = createTrial()
-    const texts = ['\ud83e', 'a\udde5옷', '\u{1f9e5}', `${'옷'.repeat(100)}\ud800`]
+    const texts = ['{"name":"\ud83e"}', '\ud83e', 'a\udde5옷', '\u{1f9e5}', `${'옷'.repeat(100)}\ud800`]
 
     for (const data of texts) await store.create(data, recordAt(now(), { data, principal: data }))
 

@@ -147,9 +147,7 @@ export function createCalendar(records: Pool, { expiresAt, previous, next }: Cal
 
   function remove(id: number): void {
     const emptied = lists.remove(id)
-    if (emptied === NONE) return
-    closeBucket(emptied)
-    quietUntil = -Infinity
+    if (emptied !== NONE) closeBucket(emptied)
   }
 
   /** Ends the quiet early enough for this record. */
