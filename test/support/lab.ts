@@ -46,7 +46,7 @@ export interface Lab extends LabLine {
  * @throws When the lab ends, or says nothing within 30 s; the message carries its standard error.
  */
 export async function startLab(args: readonly string[] = []): Promise<Lab> {
-  const child = spawn(process.execPath, [program, '--port', '0', '--json', ...args], {
+  const child = spawn(process.execPath, [program, '--headless', '--port', '0', '--json', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stderr = ''
