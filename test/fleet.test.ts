@@ -425,11 +425,11 @@ describe('the command line of the lab', () => {
   })
 
   it('runs an experiment and prints its result as one JSON line', async () => {
-    const { code, stdout } = await runProgram(['experiment', 'F1', '--strategy', 'sqlite', '--short'])
+    const { code, stdout } = await runProgram(['experiment', 'F15', '--strategy', 'sqlite', '--short'])
 
     const lines = stdout.trim().split('\n')
     expect(lines).toHaveLength(1)
-    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ experiment: 'F1', strategy: 'sqlite', met: true })
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ experiment: 'F15', strategy: 'sqlite', met: true })
     expect(code).toBe(0)
   })
 

@@ -7,7 +7,7 @@
 import type { Guard } from './guard.ts'
 import { LabError } from './lab-error.ts'
 import type { ServerStatus } from './protocol.ts'
-import type { ServerConfig, SessionChange } from './server-messages.ts'
+import type { ServerConfig, ServerReport } from './server-messages.ts'
 import { type ServerProcess, startServerProcess } from './server-process.ts'
 
 /** What a place needs to fill itself, and whom it tells. */
@@ -15,7 +15,7 @@ export interface FleetServerContext {
   readonly guard: Guard
   /** How the next process is to run; asked at every start. */
   config(id: string, port: number): ServerConfig
-  onSessions(id: string, changes: readonly SessionChange[]): void
+  onReport(id: string, report: ServerReport): void
   /** The process is gone. `expected`: somebody asked for it. */
   onEnd(id: string, how: string, expected: boolean): void
 }
@@ -82,9 +82,9 @@ export function createFleetServer(id: string, context: FleetServerContext): Flee
     },
     async start() {
       if (process) throw new LabError('ERR_CONFLICT', `Server ${id} is running already`)
-      const started = startServerProcess(context.config(id, port), context.guard, (changes) =>
-        context.onSessions(id, changes),
-      )
+      const started = startServerProcess(context.config(id, port), context.guard, (report) => {
+        context.onReport(id, report)
+      })
       process = started
       ready = false
       draining = false

@@ -99,6 +99,12 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     }),
     sharesSessions: () => strategy.promises.anyServer,
     onChange: broadcast.changed,
+    onStore(id, answers) {
+      broadcast.notice(answers ? 'info' : 'warning', {
+        en: answers ? `The store of server ${id} answers again` : `The store of server ${id} does not answer`,
+        ko: answers ? `서버 ${id}의 저장소가 다시 응답합니다` : `서버 ${id}의 저장소가 응답하지 않습니다`,
+      })
+    },
     onCrash(id, how) {
       broadcast.notice('warning', {
         en: `Server ${id} ended by itself (${how})`,

@@ -25,10 +25,16 @@ export interface ServerConfig {
 
 /** What a server process sends to its parent. */
 export type ServerMessage =
+  | ServerReport
   /** It listens on this port. */
   | { readonly type: 'ready'; readonly port: number }
   /** It cannot start, and ends. */
   | { readonly type: 'failed'; readonly reason: string }
+
+/** What a server process reports while it runs. */
+export type ServerReport =
+  /** Its store stopped answering, or answers again. */
+  | { readonly type: 'store'; readonly answers: boolean }
   /** What happened to sessions since the last such message. */
   | { readonly type: 'sessions'; readonly changes: readonly SessionChange[] }
 

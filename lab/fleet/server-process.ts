@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Guard } from './guard.ts'
 import { findProcess } from './process-table.ts'
-import type { ServerConfig, ServerMessage, SessionChange } from './server-messages.ts'
+import type { ServerConfig, ServerMessage, ServerReport } from './server-messages.ts'
 
 /** A server process that was started. */
 export interface ServerProcess {
@@ -39,12 +39,12 @@ const START_TIMEOUT = 20_000
 /**
  * Starts a server process.
  *
- * @param onSessions Called with what happens to sessions in it, about ten times a second.
+ * @param onReport Called with what it reports once it is ready: its sessions about ten times a second.
  */
 export function startServerProcess(
   config: ServerConfig,
   guard: Guard,
-  onSessions: (changes: readonly SessionChange[]) => void,
+  onReport: (report: ServerReport) => void,
 ): ServerProcess {
   const child = fork(fileURLToPath(new URL('server.js', import.meta.url)), [JSON.stringify(config)], {
     // Standard output of the lab carries one JSON line and nothing else.
@@ -66,9 +66,9 @@ export function startServerProcess(
     const fail = (reason: string) => reject(new Error(`Cannot start server ${config.id}: ${reason}`))
     const timer = setTimeout(() => fail(`it did not listen within ${START_TIMEOUT} ms`), START_TIMEOUT)
     child.on('message', (message: ServerMessage) => {
-      if (message.type === 'sessions') onSessions(message.changes)
       if (message.type === 'ready') resolve(message.port)
-      if (message.type === 'failed') fail(message.reason)
+      else if (message.type === 'failed') fail(message.reason)
+      else onReport(message)
     })
     void ended.then((how) => {
       clearTimeout(timer)

@@ -45,6 +45,8 @@ async function serve(config: ServerConfig): Promise<void> {
     allowInsecureCookie: true,
     now,
   })
+  sessions.on('storeDown', () => send({ type: 'store', answers: false }))
+  sessions.on('storeUp', () => send({ type: 'store', answers: true }))
   const users = await openUsers(config.users)
   const server = createServer(createShop({ sessions, users: createUserDatabase(users, { now }), now }))
   const port = await listen(server, config.port)
