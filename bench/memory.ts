@@ -79,7 +79,9 @@ async function compare(sessions: number): Promise<void> {
   console.log(
     `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${ROUNDS} rounds: medians, shortest stalls`,
   )
-  console.log(`${sessions} sessions of ${dataOf(12_345).length} characters or so, half of them of users;`)
+  const lengths = Array.from({ length: 1_000 }, (_, index) => dataOf(index).length)
+  const length = Math.round(lengths.reduce((sum, length) => sum + length, 0) / lengths.length)
+  console.log(`${sessions} sessions of ${length} characters on average, half of them of users;`)
   console.log(
     `expiry in slices of ${SWEEP_LIMIT} where the layout can; churn of ${CHURN_RATE} sessions a second`,
   )
@@ -304,9 +306,10 @@ function dataOf(index: number): string {
     quantity: 1 + ((random[20 + item] ?? 0) % 3),
   }))
   const csrf = random.toString('base64url', 16)
+  const referrer = `https://shop.example/search?q=${random.toString('hex', 24, 28)}`
   const locale = ['ko-KR', 'en-US', 'de-DE'][(random[14] ?? 0) % 3]
   const lastPage = `/products/${random.readUInt16LE(12)}`
-  return JSON.stringify({ a: { csrf, locale, theme: 'dark', lastPage, visits: random[15], cart } })
+  return JSON.stringify({ a: { csrf, locale, theme: 'dark', referrer, lastPage, visits: random[15], cart } })
 }
 
 function userOf(index: number): string | undefined {
