@@ -17,27 +17,50 @@ export type DeepReadonly<T> = T extends (infer Item)[]
 export type Attributes = Readonly<Record<string, unknown>>
 
 /** One change to one attribute. `undefined` removes it. */
-export type Change =
-  | { readonly key: string; readonly value: unknown }
-  /** Computed from the newest value. Called again when another writer came first, so it must have no effects. */
-  | { readonly key: string; readonly update: (value: unknown) => unknown }
+export type Change = { readonly key: string; readonly value: unknown } | Update
+
+interface Update {
+  readonly key: string
+  /** Computes the value from the newest one. Called again when another writer came first: it has no effects. */
+  readonly update: (value: unknown) => unknown
+  /** Told what is about to be stored, each time that is tried. */
+  readonly report: (before: unknown, after: unknown) => void
+}
 
 /** Reads an attribute; the value is frozen to its depth. */
 export function readAttribute(attributes: Attributes, key: string): unknown {
   return Object.hasOwn(attributes, key) ? freeze(attributes[key]) : undefined
 }
 
-/** Applies changes in their order to a copy. Attributes they do not name stay as they are. */
-export function applyChanges(attributes: Attributes, changes: readonly Change[]): Attributes {
+/**
+ * Applies changes in their order to a copy. Attributes they do not name stay as they are.
+ *
+ * @param purpose `report` tells updates what they lead to, where that is going to be stored.
+ */
+export function applyChanges(
+  attributes: Attributes,
+  changes: readonly Change[],
+  purpose?: 'report',
+): Attributes {
   // Without a prototype, an attribute called __proto__ is one like any other.
   const next = Object.assign(Object.create(null) as Record<string, unknown>, attributes)
   for (const change of changes) {
-    const { key } = change
-    const value = 'update' in change ? runUpdate(change.update, key, readAttribute(next, key)) : change.value
-    if (value === undefined) delete next[key]
-    else next[key] = value
+    const value = 'update' in change ? runUpdate(change, next, purpose) : change.value
+    if (value === undefined) delete next[change.key]
+    else next[change.key] = value
   }
   return next
+}
+
+/** Attributes as they will be, for reading: a change that fails is left to whoever commits it. */
+export function previewChanges(attributes: Attributes, changes: readonly Change[]): Attributes {
+  return changes.reduce((current, change) => {
+    try {
+      return applyChanges(current, [change])
+    } catch {
+      return current
+    }
+  }, attributes)
 }
 
 /**
@@ -51,8 +74,13 @@ export function snapshotValue(key: string, value: unknown): unknown {
 
 const MAX_DEPTH = 100
 
-function runUpdate(update: (value: unknown) => unknown, key: string, current: unknown): unknown {
-  const value = update(current)
+function runUpdate(
+  { key, update, report }: Update,
+  attributes: Attributes,
+  purpose: 'report' | undefined,
+): unknown {
+  const before = readAttribute(attributes, key)
+  const value = update(before)
   if (value instanceof Promise) {
     value.catch(() => undefined)
     throw new TypeError(
@@ -60,7 +88,9 @@ function runUpdate(update: (value: unknown) => unknown, key: string, current: un
     )
   }
   // What came frozen from the session and goes back unchanged needs no second copy.
-  return value === current ? value : snapshotValue(key, value)
+  const after = value === before ? value : snapshotValue(key, value)
+  if (purpose === 'report') report(before, after)
+  return after
 }
 
 function copy(key: string, value: unknown, depth: number): unknown {

@@ -8,9 +8,8 @@
  */
 
 import { MAX_RECORD_LENGTH } from '../stores/store.ts'
-import { applyChanges, type Attributes, type Change } from './attributes.ts'
-import { checkSize, type EngineParts } from './engine.ts'
-import { SessionSupersededError } from './errors.ts'
+import { type Attributes, applyChanges, type Change } from './attributes.ts'
+import { checkSize, type Engine, type EngineParts, type Found } from './engine.ts'
 import { type Snapshot, toRecord } from './record.ts'
 import { attempts } from './retries.ts'
 
@@ -19,15 +18,14 @@ export interface Commits {
   /**
    * Applies changes to the newest state of a session and stores it.
    *
-   * @returns What was stored; `undefined` when the session is gone and nothing was.
-   * @throws {SessionSupersededError} when it became a user's session meanwhile.
+   * @returns What was stored, which may have moved to another key; otherwise nothing was.
    */
-  commit(base: Snapshot, changes: readonly Change[]): Promise<Snapshot | undefined>
+  commit(base: Snapshot, changes: readonly Change[]): Promise<Found>
 }
 
 interface Waiting {
   readonly changes: readonly Change[]
-  readonly resolve: (snapshot: Snapshot | undefined) => void
+  readonly resolve: (found: Found) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -37,14 +35,8 @@ interface Queue {
   waiting: Waiting[]
 }
 
-/** What became of a write of a queue's newest state. */
-type Progress = 'written' | 'gone' | 'superseded'
-
 /** Creates the commits of one session manager. */
-export function createCommits(
-  parts: EngineParts,
-  follow: (key: string) => Promise<Snapshot | 'superseded' | undefined>,
-): Commits {
+export function createCommits(parts: EngineParts, engine: Pick<Engine, 'follow'>): Commits {
   const { store, clock, lifetime, random } = parts
   const queues = new Map<string, Queue>()
 
@@ -60,20 +52,21 @@ export function createCommits(
     try {
       for await (const attempt of attempts(random)) {
         if (attempt > 0) {
-          const newer = await follow(queue.base.key)
-          if (typeof newer !== 'object') return settle(batch, newer ?? 'gone', queue)
-          queue.base = newer
+          const newer = await engine.follow(queue.base.key)
+          if (newer.kind !== 'session') return settle(batch, newer)
+          queue.base = newer.snapshot
         }
         const applied = applyAll(queue.base.attributes, batch)
         batch = applied.batch
         if (batch.length === 0) return
-        const progress = await write(queue, applied.attributes, batch.length > 1)
-        if (progress === 'too large together') {
-          // One of them is to blame, and only that one may be refused.
-          queue.waiting.unshift(...batch.splice(1))
-        } else if (progress !== 'conflict') {
-          return settle(batch, progress, queue)
+        const written = await write(queue.base, applied.attributes, batch.length > 1)
+        if (typeof written === 'object') {
+          queue.base = written
+          return settle(batch, { kind: 'session', snapshot: written })
         }
+        if (written === 'gone') return settle(batch, { kind: 'unknown' })
+        // One of them is to blame, and only that one may be refused.
+        if (written === 'too large together') queue.waiting.unshift(...batch.splice(1))
       }
     } catch (error) {
       for (const { reject } of batch) reject(error)
@@ -81,11 +74,10 @@ export function createCommits(
   }
 
   async function write(
-    queue: Queue,
+    base: Snapshot,
     attributes: Attributes,
     shared: boolean,
-  ): Promise<Progress | 'conflict' | 'too large together'> {
-    const { base } = queue
+  ): Promise<Snapshot | 'conflict' | 'gone' | 'too large together'> {
     const now = clock.now()
     const lastSeenAt = Math.max(base.lastSeenAt, now)
     const expiresAt = Math.max(base.expiresAt, lifetime.expiresAt(base.createdAt, now, base.remembered))
@@ -94,8 +86,7 @@ export function createCommits(
     if (!shared) checkSize(record)
     else if (record.data.length > MAX_RECORD_LENGTH) return 'too large together'
     const result = await store.write(base.key, base.version, record)
-    if (result.outcome === 'written') queue.base = { ...next, version: result.version }
-    return result.outcome
+    return result.outcome === 'written' ? { ...next, version: result.version } : result.outcome
   }
 
   return {
@@ -104,7 +95,7 @@ export function createCommits(
         const entry = { changes, resolve, reject }
         const queue = queues.get(base.key)
         if (queue) {
-          if (base.version > queue.base.version && base.key === queue.base.key) queue.base = base
+          if (base.key === queue.base.key && base.version > queue.base.version) queue.base = base
           queue.waiting.push(entry)
         } else {
           const opened = { base, waiting: [entry] }
@@ -124,7 +115,7 @@ function applyAll(
   let attributes = base
   const batch = waiting.filter(({ changes, reject }) => {
     try {
-      attributes = applyChanges(attributes, changes)
+      attributes = applyChanges(attributes, changes, 'report')
       return true
     } catch (error) {
       reject(error)
@@ -134,17 +125,6 @@ function applyAll(
   return { attributes, batch }
 }
 
-function settle(batch: readonly Waiting[], progress: Progress, queue: Queue): void {
-  for (const { resolve, reject } of batch) {
-    if (progress === 'written') resolve(queue.base)
-    else if (progress === 'gone') resolve(undefined)
-    else reject(superseded())
-  }
-}
-
-/** The refusal of a change under an id from before a login. */
-export function superseded(): SessionSupersededError {
-  return new SessionSupersededError(
-    'Cannot change a session as its visitor has just logged in through another request: try again with the new cookie',
-  )
+function settle(batch: readonly Waiting[], found: Found): void {
+  for (const { resolve } of batch) resolve(found)
 }

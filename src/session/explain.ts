@@ -6,16 +6,16 @@
 
 import type { CookieJar } from './cookie-jar.ts'
 import type { HttpExchange } from './exchange.ts'
-import type { Session } from './session.ts'
+import { originOf, type Session } from './session.ts'
 import type { Origin } from './state.ts'
 
 /** Explains why a cookie was or was not accepted, and why browsers will or will not keep the one that is set. */
-export function explainOrigin(
+export function explainSession(
   exchange: HttpExchange,
   cookies: CookieJar,
-  origin: Origin,
   session: Session<object>,
 ): readonly string[] {
+  const origin = originOf(session)
   const name = cookies.nameFor(exchange)
   const lines = [explainRequest(exchange, name, origin)]
   if (session.isNew && origin.kind === 'stranger') {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleType, isBrokenCircuitError } from 'cockatiel'
 import {
   CorruptRecordError,
   type IndexedSessionStore,
@@ -24,63 +23,57 @@ export interface StoreGuardOptions {
 
 /** Two calls in a row that miss a deadline of half a second open the breaker within a second. */
 const FAILURES_TO_OPEN = 2
-/** One probe is let through this often; milliseconds. */
+/** While it is open, one call is let through this often to probe; milliseconds. */
 const PROBE_INTERVAL = 250
 
 /**
  * Wraps a store. Whatever goes wrong in it becomes a {@link StoreUnavailableError} with its `cause`, but for
  * {@link CorruptRecordError}, which is an answer.
+ *
+ * While the breaker is open, calls fail at once; they do not wait for the one that probes.
  */
 export function guardStore<Store extends SessionStore | IndexedSessionStore>(
   store: Store,
   options: StoreGuardOptions,
 ): Store {
-  const { timeout, onDown, onUp } = options
+  const { timeout } = options
   const deadlines = createDeadlines(timeout)
-  const breaker = circuitBreaker(handleType(StoreUnavailableError), {
-    halfOpenAfter: PROBE_INTERVAL,
-    breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
-  })
-  let downSince: number | undefined
-  breaker.onBreak((reason) => {
-    if (downSince === undefined) onDown('error' in reason ? reason.error : undefined)
-    downSince ??= performance.now()
-  })
-  breaker.onStateChange((state) => {
-    if (state !== CircuitState.Closed || downSince === undefined) return
-    onUp(Math.round(performance.now() - downSince))
-    downSince = undefined
-  })
+  const breaker = createBreaker(options)
 
-  async function run<Result>(operation: string, call: () => Promise<Result>): Promise<Result> {
-    try {
-      return await breaker.execute(() => attempt(operation, call))
-    } catch (error) {
-      if (!isBrokenCircuitError(error)) throw error
-      throw new StoreUnavailableError(
-        `Cannot ${operation} as the ${store.name} store has just failed repeatedly`,
-        {
-          cause: error,
-        },
+  // One promise for each call and no async function: this is on the path of every request.
+  function run<Result>(operation: string, call: () => Promise<Result>): Promise<Result> {
+    if (!breaker.enter()) {
+      return Promise.reject(
+        unavailable(`Cannot ${operation} as the ${store.name} store has just failed repeatedly`),
       )
     }
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error): void => {
+        breaker.fail(error)
+        reject(error)
+      }
+      const deadline = deadlines.add(() => {
+        fail(unavailable(`Cannot ${operation} as the ${store.name} store gave no answer in ${timeout} ms`))
+      })
+      call().then(
+        (result) => {
+          if (!deadlines.end(deadline)) return
+          breaker.succeed()
+          resolve(result)
+        },
+        (error: unknown) => {
+          if (!deadlines.end(deadline)) return
+          if (error instanceof CorruptRecordError) {
+            breaker.succeed()
+            reject(error)
+          } else if (error instanceof StoreUnavailableError) fail(error)
+          else fail(unavailable(`Cannot ${operation} as the ${store.name} store failed`, error))
+        },
+      )
+    })
   }
 
-  async function attempt<Result>(operation: string, call: () => Promise<Result>): Promise<Result> {
-    try {
-      return await deadlines.watch(call, () => {
-        return new StoreUnavailableError(
-          `Cannot ${operation} as the ${store.name} store gave no answer in ${timeout} ms`,
-        )
-      })
-    } catch (error) {
-      if (error instanceof StoreUnavailableError || error instanceof CorruptRecordError) throw error
-      throw new StoreUnavailableError(`Cannot ${operation} as the ${store.name} store failed`, {
-        cause: error,
-      })
-    }
-  }
-
+  const { now, sweep } = store
   const guarded: SessionStore = {
     name: store.name,
     create: (key, record) => run('create a session', () => store.create(key, record)),
@@ -90,12 +83,8 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore>(
       run('touch a session', () => store.touch(key, lastSeenAt, expiresAt)),
     delete: (key) => run('delete a session', () => store.delete(key)),
     quarantine: (key) => run('set a corrupt record aside', () => store.quarantine(key)),
-    ...(store.now && { now: () => run('ask for the time', () => (store.now as () => Promise<number>)()) }),
-    ...(store.sweep && {
-      sweep: (limit: number) =>
-        run('sweep', () => (store.sweep as NonNullable<SessionStore['sweep']>)(limit)),
-    }),
-    ...(store.onEvict && { onEvict: store.onEvict.bind(store) }),
+    ...(now && { now: () => run('ask for the time', () => now.call(store)) }),
+    ...(sweep && { sweep: (limit: number) => run('sweep', () => sweep.call(store, limit)) }),
     ...('list' in store && {
       list: (principal: string) => run("list a user's sessions", () => store.list(principal)),
     }),
@@ -103,60 +92,86 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore>(
   return guarded as Store
 }
 
-interface Pending {
-  readonly at: number
-  readonly expire: () => void
+function unavailable(message: string, cause?: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(message, cause === undefined ? undefined : { cause })
 }
 
-/** One timer for all calls under way: they have the same timeout, so they end in the order in which they began. */
-function createDeadlines(timeout: number): {
-  watch<Result>(call: () => Promise<Result>, onTimeout: () => Error): Promise<Result>
-} {
-  const pending = new Set<Pending>()
-  let timer: NodeJS.Timeout | undefined
+interface Breaker {
+  /** Whether a call may go to the store. Whoever enters tells how it ended. */
+  enter(): boolean
+  succeed(): void
+  fail(error: Error): void
+}
+
+function createBreaker({ onDown, onUp }: StoreGuardOptions): Breaker {
+  let failures = 0
+  let openedAt = 0
+  let probeAt = 0
+
+  return {
+    enter() {
+      if (failures < FAILURES_TO_OPEN) return true
+      const now = performance.now()
+      if (now < probeAt) return false
+      // The next probe is due when this one has failed, or has not told in time.
+      probeAt = Number.POSITIVE_INFINITY
+      return true
+    },
+    succeed() {
+      if (failures >= FAILURES_TO_OPEN) onUp(Math.round(performance.now() - openedAt))
+      failures = 0
+    },
+    fail(error) {
+      const now = performance.now()
+      probeAt = now + PROBE_INTERVAL
+      if (++failures !== FAILURES_TO_OPEN) return
+      openedAt = now
+      onDown(error)
+    },
+  }
+}
+
+interface Deadline {
+  readonly at: number
+  readonly miss: () => void
+}
+
+/**
+ * One timer for all calls under way: they have the same timeout, so they end in the order in which they began.
+ *
+ * It is not cleared when they have ended: it goes off at most once in a timeout, and an idle one costs nothing.
+ */
+function createDeadlines(timeout: number) {
+  const pending = new Set<Deadline>()
+  let armed = false
 
   function arm(delay: number): void {
+    armed = true
     // After a stall of this process the answers may lie there unread: they are taken in before anybody is refused.
-    timer = setTimeout(() => setImmediate(expire), delay)
+    setTimeout(() => setImmediate(expire), delay).unref()
   }
 
   function expire(): void {
-    timer = undefined
-    for (const call of pending) {
-      const remaining = call.at - performance.now()
+    armed = false
+    for (const deadline of pending) {
+      const remaining = deadline.at - performance.now()
       if (remaining > 0) {
         arm(remaining)
         return
       }
-      pending.delete(call)
-      call.expire()
+      pending.delete(deadline)
+      deadline.miss()
     }
   }
 
   return {
-    watch(call, onTimeout) {
-      return new Promise((resolve, reject) => {
-        const entry: Pending = { at: performance.now() + timeout, expire: () => reject(onTimeout()) }
-        pending.add(entry)
-        if (!timer) arm(timeout)
-        const settle = (): void => {
-          pending.delete(entry)
-          if (pending.size === 0 && timer) {
-            clearTimeout(timer)
-            timer = undefined
-          }
-        }
-        call().then(
-          (result) => {
-            settle()
-            resolve(result)
-          },
-          (error: Error) => {
-            settle()
-            reject(error)
-          },
-        )
-      })
+    add(miss: () => void): Deadline {
+      const deadline = { at: performance.now() + timeout, miss }
+      pending.add(deadline)
+      if (!armed) arm(timeout)
+      return deadline
     },
+    /** Whether it was still to come. */
+    end: (deadline: Deadline): boolean => pending.delete(deadline),
   }
 }

@@ -21,15 +21,9 @@ export interface LoadOptions {
   readonly outage?: OutagePolicy
 }
 
-/** A loaded session and how its request's cookie was understood. */
-export interface Loaded<Data extends object> {
-  readonly session: Session<Data>
-  readonly origin: Origin
-}
-
-/** Loads sessions. */
+/** Loads sessions, once for each request. */
 export interface Loader<Data extends object> {
-  load(exchange: HttpExchange, options?: LoadOptions): Promise<Loaded<Data>>
+  load(exchange: HttpExchange, options?: LoadOptions): Promise<Session<Data>>
 }
 
 /** What a loader needs beside the engine's parts. */
@@ -47,30 +41,38 @@ const MAX_COOKIES = 4
 export function createLoader<Data extends object>(parts: EngineParts, options: LoaderOptions): Loader<Data> {
   const { store, clock, lifetime } = parts
   const { host, regenerateInterval } = options
-  const loading = new WeakMap<HttpExchange, Promise<Loaded<Data>>>()
   const touching = new Set<string>()
+  // A property costs a request nothing, where an entry of a WeakMap costs the garbage collector dearly.
+  const loaded = Symbol('coatcheck session')
 
-  async function load(exchange: HttpExchange, outage: OutagePolicy): Promise<Loaded<Data>> {
-    const origin = await findOrigin(exchange, outage)
-    const session = new Session<Data>(host, exchange, origin)
-    if (origin.kind === 'session') {
-      const { snapshot } = origin.owned
-      touchWhenDue(snapshot)
-      if (isOld(snapshot) && !exchange.headersSent) await regenerate(session)
+  async function load(
+    exchange: LoadedExchange,
+    cookies: readonly string[],
+    outage: OutagePolicy,
+  ): Promise<Session<Data>> {
+    try {
+      const sync = clock.sync()
+      if (sync) await sync
+      const origin = await firstValid(cookies)
+      const session = new Session<Data>(host, exchange, origin)
+      if (origin.kind === 'session') {
+        const { snapshot } = origin.owned
+        touchWhenDue(snapshot)
+        if (isOld(snapshot) && !exchange.headersSent) await regenerate(session)
+      }
+      return session
+    } catch (error) {
+      if (outage === 'anonymous' && error instanceof StoreUnavailableError) {
+        return new Session<Data>(host, exchange, { kind: 'unavailable', error })
+      }
+      // A route may try again with another policy.
+      exchange[loaded] = undefined
+      throw error
     }
-    return { session, origin }
   }
 
-  async function findOrigin(exchange: HttpExchange, outage: OutagePolicy): Promise<Origin> {
-    const cookies = host.cookies.read(exchange)
-    if (cookies.length === 0) return { kind: 'stranger', reason: 'no cookie' }
-    try {
-      await clock.sync()
-      return await firstValid(cookies)
-    } catch (error) {
-      if (outage === 'fail' || !(error instanceof StoreUnavailableError)) throw error
-      return { kind: 'unavailable', error }
-    }
+  interface LoadedExchange extends HttpExchange {
+    [loaded]?: Promise<Session<Data>> | undefined
   }
 
   /** Cookies of one name may come from several paths and domains, in an order that says nothing (RFC 6265 §4.2.2). */
@@ -114,14 +116,16 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
   }
 
   return {
-    load(exchange, { outage = options.outage } = {}) {
-      const known = loading.get(exchange)
+    load(exchange: LoadedExchange, { outage = options.outage } = {}) {
+      const known = exchange[loaded]
       if (known) return known
-      const started = load(exchange, outage)
-      loading.set(exchange, started)
-      // A route may try again with another policy.
-      started.catch(() => loading.delete(exchange))
-      return started
+      const cookies = host.cookies.read(exchange)
+      const session =
+        cookies.length === 0
+          ? Promise.resolve(new Session<Data>(host, exchange, { kind: 'stranger', reason: 'no cookie' }))
+          : load(exchange, cookies, outage)
+      exchange[loaded] = session
+      return session
     },
   }
 }

@@ -75,9 +75,15 @@ export function createPrincipalIndex(
     )
   }
 
+  /** The user's session with this handle, which may have been listed before a rotation. Empty when it is not theirs. */
+  async function findOne(principal: string, handle: string): Promise<Snapshot[]> {
+    const found = await engine.follow(handle)
+    return found.kind === 'session' && found.snapshot.principal === principal ? [found.snapshot] : []
+  }
+
   async function end(sessions: readonly Snapshot[], by: SessionEvents['revoked']['by']): Promise<number> {
     const ended = await Promise.all(sessions.map(({ key }) => engine.remove(key)))
-    const removed = ended.filter((snapshot) => snapshot !== undefined)
+    const removed = ended.flatMap((found) => (found.kind === 'session' ? [found.snapshot] : []))
     for (const { key, principal } of removed) events.emit('revoked', { handle: key, principal, by })
     return removed.length
   }
@@ -90,14 +96,12 @@ export function createPrincipalIndex(
           return (await find(principal)).map(toInfo)
         },
         async revoke(which) {
+          if (typeof which === 'string') return end(await findOne(principal, which), 'user')
           const sessions = await find(principal)
-          if (typeof which === 'string')
-            return end(
-              sessions.filter(({ key }) => key === which),
-              'user',
-            )
+          const kept = which?.except.handle
+          const keep = kept === undefined ? [] : await findOne(principal, kept)
           return end(
-            sessions.filter(({ key }) => key !== which?.except.handle),
+            sessions.filter(({ key }) => !keep.some((own) => own.key === key)),
             'user',
           )
         },

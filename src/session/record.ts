@@ -36,9 +36,9 @@ export interface Snapshot {
 export type DecodedRecord =
   | { readonly kind: 'session'; readonly snapshot: Snapshot }
   /** The session goes on under another key; the sealed id can be opened with the old id alone. */
-  | { readonly kind: 'alias'; readonly to: string; readonly sealedId: string }
+  | { readonly kind: 'alias'; readonly to: string; readonly sealedId: string; readonly until: number }
   /** A visitor's session that became a user's. It lets nobody in. */
-  | { readonly kind: 'superseded'; readonly by: string }
+  | { readonly kind: 'superseded'; readonly by: string; readonly until: number }
 
 /** Wire names are short, as a million sessions repeat them. */
 interface SessionData {
@@ -61,9 +61,10 @@ export function decodeRecord(stored: StoredSession): DecodedRecord | undefined {
   }
   if (!isObject(data)) return undefined
   if (isObject(data['a'])) return decodeSession(stored, data)
-  if (isText(data['to']) && isText(data['id'])) return { kind: 'alias', to: data['to'], sealedId: data['id'] }
-  if (isText(data['by'])) return { kind: 'superseded', by: data['by'] }
-  return undefined
+  const { to, id, by, until } = data
+  if (typeof until !== 'number') return undefined
+  if (isText(to) && isText(id)) return { kind: 'alias', to, sealedId: id, until }
+  return isText(by) ? { kind: 'superseded', by, until } : undefined
 }
 
 /** Encodes a session for {@link SessionRecord.data}. */
@@ -81,14 +82,18 @@ export function encodeSession(
   return JSON.stringify(data)
 }
 
-/** Encodes what stays under the old key for a grace while the session goes on under another. */
-export function encodeAlias(to: string, sealedId: string): string {
-  return JSON.stringify({ to, id: sealedId })
+/**
+ * Encodes what stays under the old key while the session goes on under another.
+ *
+ * @param until First instant at which it leads nowhere. It is part of the data, which only conditional writes change.
+ */
+export function encodeAlias(to: string, sealedId: string, until: number): string {
+  return JSON.stringify({ to, id: sealedId, until })
 }
 
-/** Encodes what stays under a visitor's key for a grace after a login. */
-export function encodeSuperseded(by: string): string {
-  return JSON.stringify({ by })
+/** Encodes what stays under a visitor's key after a login, until that instant. */
+export function encodeSuperseded(by: string, until: number): string {
+  return JSON.stringify({ by, until })
 }
 
 /** The record of a session, for a store. */

@@ -19,6 +19,9 @@ export interface LoginOptions {
   readonly remember?: boolean
 }
 
+/** How a session's cookie was understood, for explanations. Not for applications. */
+export let originOf: (session: Session<object>) => Origin
+
 type Key<Data> = keyof Data & string
 
 /**
@@ -32,6 +35,10 @@ type Key<Data> = keyof Data & string
  */
 export class Session<Data extends object> {
   readonly #state: SessionState
+
+  static {
+    originOf = (session) => session.#state.origin
+  }
 
   /** Made by `load` only. */
   constructor(host: SessionHost, exchange: HttpExchange, origin: Origin) {
@@ -126,12 +133,13 @@ export class Session<Data extends object> {
     key: K,
     change: (value: DeepReadonly<Data[K]> | undefined) => DeepReadonly<Data[K]> | undefined,
   ): Promise<DeepReadonly<Data[K]> | undefined> {
-    let result: unknown
+    let stored: unknown
     const outcome = await this.#state.commit({
       key,
-      update: (value) => (result = change(value as DeepReadonly<Data[K]> | undefined)),
+      update: (value) => change(value as DeepReadonly<Data[K]> | undefined),
+      report: (_before, after) => (stored = after),
     })
-    return outcome === 'gone' ? undefined : (result as DeepReadonly<Data[K]> | undefined)
+    return outcome === 'gone' ? undefined : (stored as DeepReadonly<Data[K]> | undefined)
   }
 
   /**
@@ -141,12 +149,13 @@ export class Session<Data extends object> {
    */
   async take<K extends Key<Data>>(key: K): Promise<DeepReadonly<Data[K]> | undefined> {
     if (!this.has(key)) return undefined
-    let taken: DeepReadonly<Data[K]> | undefined
-    const outcome = await this.update(key, (value) => {
-      taken = value
-      return undefined
+    let taken: unknown
+    const outcome = await this.#state.commit({
+      key,
+      update: () => undefined,
+      report: (before) => (taken = before),
     })
-    return outcome === undefined && this.#state.gone ? undefined : taken
+    return outcome === 'gone' ? undefined : (taken as DeepReadonly<Data[K]> | undefined)
   }
 
   /**

@@ -13,12 +13,13 @@ import { type Duration, readDuration } from './duration.ts'
 import { createEngine } from './engine.ts'
 import { createEventHub, type EventHub, type SessionEventName, type SessionListener } from './events.ts'
 import { attachExchange, exchangeOf, type HttpExchange } from './exchange.ts'
-import { explainOrigin } from './explain.ts'
+import { explainSession } from './explain.ts'
 import { guardStore } from './guard.ts'
 import { createIdSource, type RandomFill } from './id.ts'
 import { createLifetime, type LifetimeOptions } from './lifetime.ts'
 import { createLoader, type LoadOptions, type OutagePolicy } from './loader.ts'
 import { createPrincipalIndex, type PrincipalSessions } from './principal-sessions.ts'
+import { createRotation } from './rotation.ts'
 import type { Session } from './session.ts'
 import { startSweeper } from './sweeper.ts'
 
@@ -182,7 +183,8 @@ export function createSessions<Data extends object>(
   const loader = createLoader<Data>(parts, {
     host: {
       engine,
-      commits: createCommits(parts, engine.follow),
+      rotation: createRotation(parts, engine),
+      commits: createCommits(parts, engine),
       events,
       cookies,
       development,
@@ -202,17 +204,17 @@ export function createSessions<Data extends object>(
   reportEvictions(store, events)
 
   const sessions: Sessions<Data> = {
-    load: async (request, loadOptions) => (await loader.load(findExchange(request), loadOptions)).session,
+    load: (request, loadOptions) => loader.load(findExchange(request), loadOptions),
     async revoke(handle) {
       const removed = await engine.remove(handle)
-      if (removed)
-        events.emit('revoked', { handle: removed.key, principal: removed.principal, by: 'operator' })
-      return removed !== undefined
+      if (removed.kind !== 'session') return false
+      const { key, principal } = removed.snapshot
+      events.emit('revoked', { handle: key, principal, by: 'operator' })
+      return true
     },
     async explain(request) {
       const exchange = findExchange(request)
-      const { origin, session } = await loader.load(exchange, { outage: 'anonymous' })
-      return explainOrigin(exchange, cookies, origin, session)
+      return explainSession(exchange, cookies, await loader.load(exchange, { outage: 'anonymous' }))
     },
     on: (name, listener) => events.on(name, listener),
     sweep: () => sweeper.sweep(),

@@ -4,13 +4,15 @@
  * @module
  */
 
-import { type Attributes, applyChanges, type Change } from './attributes.ts'
-import { type Commits, superseded } from './commits.ts'
+import { type Attributes, type Change, previewChanges } from './attributes.ts'
+import type { Commits } from './commits.ts'
 import type { CookieJar } from './cookie-jar.ts'
-import type { Engine, OwnedSession } from './engine.ts'
-import { LateWriteError } from './errors.ts'
+import { EMPTY, type Engine, type Found, type OwnedSession } from './engine.ts'
+import { LateWriteError, SessionSupersededError } from './errors.ts'
 import type { EventHub } from './events.ts'
 import type { HttpExchange } from './exchange.ts'
+import type { Snapshot } from './record.ts'
+import type { Rotation } from './rotation.ts'
 
 /** How a request's cookie was understood. */
 export type Origin =
@@ -30,6 +32,7 @@ export type Origin =
 /** What a session asks of its manager. */
 export interface SessionHost {
   readonly engine: Engine
+  readonly rotation: Rotation
   readonly commits: Commits
   readonly events: EventHub
   readonly cookies: CookieJar
@@ -42,21 +45,21 @@ export interface SessionHost {
 /** What became of a session's changes: stored, or dropped as the session was ended meanwhile. */
 export type CommitOutcome = 'written' | 'gone'
 
-const EMPTY: Attributes = Object.freeze({})
+const NO_CHANGES: readonly Change[] = Object.freeze([])
 
 /** The moving parts of a `Session`. */
 export class SessionState {
   readonly #host: SessionHost
   readonly #exchange: HttpExchange
+  readonly origin: Origin
   #owned: OwnedSession | undefined
   #supersededBy: string | undefined
-  #unavailable: Error | undefined
   #gone = false
   /** Changes that no commit has taken yet. */
-  #pending: Change[] = []
+  #pending: readonly Change[] = NO_CHANGES
   /** Changes whose commit is under way. */
-  readonly #sent = new Set<readonly Change[]>()
-  readonly #commits = new Set<Promise<unknown>>()
+  #sent: Map<readonly Change[], Promise<unknown>> | undefined
+  #commits: Set<Promise<unknown>> | undefined
   #exclusive: Promise<void> | undefined
   #view: Attributes | undefined
   #cookie: 'set' | 'clear' | undefined
@@ -68,9 +71,9 @@ export class SessionState {
   constructor(host: SessionHost, exchange: HttpExchange, origin: Origin) {
     this.#host = host
     this.#exchange = exchange
+    this.origin = origin
     if (origin.kind === 'session') this.#adopt(origin)
     else if (origin.kind === 'superseded') this.#supersededBy = origin.by
-    else if (origin.kind === 'unavailable') this.#unavailable = origin.error
   }
 
   get owned(): OwnedSession | undefined {
@@ -82,7 +85,7 @@ export class SessionState {
   }
 
   get unavailable(): boolean {
-    return this.#unavailable !== undefined
+    return this.origin.kind === 'unavailable'
   }
 
   get gone(): boolean {
@@ -93,8 +96,8 @@ export class SessionState {
   get attributes(): Attributes {
     if (this.#view) return this.#view
     const stored = this.#owned?.snapshot.attributes ?? EMPTY
-    const changes = [...[...this.#sent].flat(), ...this.#pending]
-    return (this.#view = changes.length > 0 ? applyChanges(stored, changes) : stored)
+    const changes = [...(this.#sent?.keys() ?? [])].flat().concat(this.#pending)
+    return (this.#view = previewChanges(stored, changes))
   }
 
   /** Notes a change, to be committed before the headers leave. */
@@ -104,7 +107,7 @@ export class SessionState {
     if (this.#gone) return
     const late = this.#exchange.headersSent
     if (late && (this.#host.development || !this.#owned)) throw lateWrite()
-    this.#pending.push(change)
+    this.#pending = [...this.#pending, change]
     this.#view = undefined
     if (late) this.#commitLate(this.#owned as OwnedSession)
     else this.#hook()
@@ -115,31 +118,34 @@ export class SessionState {
     if (!last && this.#pending.length === 0) return this.#gone ? 'gone' : 'written'
     this.#refuseWhenUnavailable()
     if (this.#supersededBy !== undefined) throw superseded()
+    // The answer waits for it, even where the handler does not.
+    if (!this.#exchange.headersSent) this.#hook()
     const work = this.#commitInTurn(last)
-    this.#commits.add(work)
+    const commits = (this.#commits ??= new Set())
+    commits.add(work)
     try {
       return await work
     } finally {
-      this.#commits.delete(work)
+      commits.delete(work)
     }
   }
 
   async login(principal: string, remembered: boolean): Promise<void> {
     this.#refuseWhenUnavailable()
     this.#requireHeaders()
-    const { engine, enforceLimit } = this.#host
+    const { rotation, enforceLimit } = this.#host
     const device = {
       userAgent: this.#exchange.header('user-agent')?.slice(0, 256),
       address: this.#exchange.address,
     }
-    await this.#exclusively(async () => {
-      const changes = this.#pending
-      const supersededBy = this.#supersededBy
-      this.#own(await engine.login(this.#owned, changes, { principal, remembered, device, supersededBy }))
-      this.#pending = this.#pending.slice(changes.length)
-      this.#supersededBy = undefined
-      this.#gone = false
-    })
+    await this.#exclusively(() =>
+      this.#withPending(async (changes) => {
+        const supersededBy = this.#supersededBy
+        this.#own(await rotation.login(this.#owned, changes, { principal, remembered, device, supersededBy }))
+        this.#supersededBy = undefined
+        this.#gone = false
+      }),
+    )
     await enforceLimit(principal, (this.#owned as OwnedSession).snapshot.key)
   }
 
@@ -150,9 +156,9 @@ export class SessionState {
     await this.commit()
     await this.#exclusively(async () => {
       if (!this.#owned) return
-      const moved = await this.#host.engine.regenerate(this.#owned)
-      if (moved) this.#own(moved)
-      else this.#end('gone')
+      const moved = await this.#host.rotation.regenerate(this.#owned)
+      if (moved.kind === 'session') this.#own(moved)
+      else this.#end(moved)
     })
   }
 
@@ -162,9 +168,12 @@ export class SessionState {
     if (this.#supersededBy !== undefined) return
     await this.#exclusively(async () => {
       const removed = this.#owned && (await this.#host.engine.remove(this.#owned.snapshot.key))
-      if (removed) this.#host.events.emit('destroyed', { handle: removed.key, principal: removed.principal })
-      this.#pending = []
-      this.#end('destroyed')
+      if (removed?.kind === 'session') {
+        const { key, principal } = removed.snapshot
+        this.#host.events.emit('destroyed', { handle: key, principal })
+      }
+      this.#pending = NO_CHANGES
+      this.#end(removed?.kind === 'superseded' ? removed : 'destroyed')
     })
   }
 
@@ -187,39 +196,70 @@ export class SessionState {
     while (this.#exclusive) await this.#exclusive
     if (this.#gone) return 'gone'
     if (!this.#owned) return this.#create(last)
-    const changes = this.#pending
-    this.#pending = []
-    const sent = last ? [...changes, last] : changes
-    this.#sent.add(sent)
-    this.#view = undefined
-    try {
-      const snapshot = await this.#host.commits.commit(this.#owned.snapshot, sent)
-      if (!snapshot) this.#end('gone')
-      else if (this.#owned && snapshot.version >= this.#owned.snapshot.version)
-        this.#owned = { id: this.#owned.id, snapshot }
-      return snapshot ? 'written' : 'gone'
-    } catch (error) {
-      this.#pending = [...changes, ...this.#pending]
-      throw error
-    } finally {
-      this.#sent.delete(sent)
-      this.#view = undefined
+    const { snapshot } = this.#owned
+    const found = await this.#withPending((changes) => this.#host.commits.commit(snapshot, changes), last)
+    if (found.kind === 'session') {
+      await this.#renew(found.snapshot)
+      return 'written'
     }
+    this.#end(found)
+    if (found.kind === 'superseded') throw superseded()
+    return 'gone'
   }
 
   async #create(last: Change | undefined): Promise<CommitOutcome> {
     this.#requireHeaders()
     return this.#exclusively(async () => {
-      const changes = this.#pending
-      this.#own(await this.#host.engine.create(last ? [...changes, last] : changes))
-      this.#pending = this.#pending.slice(changes.length)
+      this.#own(await this.#withPending((changes) => this.#host.engine.create(changes), last))
       return 'written' as const
     })
   }
 
+  /** Hands all pending changes and then `last` over. If that fails, those that were noted are pending again. */
+  async #withPending<Result>(
+    store: (changes: readonly Change[]) => Promise<Result>,
+    last?: Change,
+  ): Promise<Result> {
+    const noted = this.#pending
+    const changes = last ? [...noted, last] : noted
+    const sent = (this.#sent ??= new Map<readonly Change[], Promise<unknown>>())
+    this.#pending = NO_CHANGES
+    const work = store(changes)
+    sent.set(changes, work)
+    this.#view = undefined
+    try {
+      return await work
+    } catch (error) {
+      this.#pending = [...noted, ...this.#pending]
+      throw error
+    } finally {
+      sent.delete(changes)
+      this.#view = undefined
+    }
+  }
+
+  /** Takes over what a commit has stored. */
+  async #renew(snapshot: Snapshot): Promise<void> {
+    const owned = this.#owned
+    if (!owned) return
+    if (snapshot.key === owned.snapshot.key) {
+      if (snapshot.version > owned.snapshot.version) this.#owned = { id: owned.id, snapshot }
+      return
+    }
+    // A parallel request rotated the session, and this one's id belongs to the key from before.
+    const found = await this.#host.engine.resolve(owned.id)
+    if (this.#owned !== owned) return
+    if (found.kind !== 'session') this.#end(found)
+    else if (this.#exchange.headersSent) this.#owned = found
+    else this.#own(found)
+  }
+
   /** Creation, login, rotation and end change what all other operations build on: they run alone. */
   async #exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
-    while (this.#exclusive) await this.#exclusive
+    while (this.#exclusive || this.#sent?.size) {
+      await this.#exclusive
+      if (this.#sent) await Promise.allSettled(this.#sent.values())
+    }
     let release = (): void => undefined
     this.#exclusive = new Promise((resolve) => (release = resolve))
     try {
@@ -237,17 +277,24 @@ export class SessionState {
     this.#view = undefined
   }
 
-  #end(how: 'gone' | 'destroyed'): void {
+  /** The session is not there any more: ended here or elsewhere, or a user's since a parallel request logged in. */
+  #end(how: 'destroyed' | Exclude<Found, { kind: 'session' }>): void {
     this.#owned = undefined
-    this.#gone = how === 'gone'
-    if (this.#gone) this.#pending = []
     this.#view = undefined
+    if (how !== 'destroyed') this.#pending = NO_CHANGES
+    if (how !== 'destroyed' && how.kind === 'superseded') {
+      // The browser holds the cookie of the login by now.
+      this.#supersededBy = how.by
+      this.#cookie = undefined
+      return
+    }
+    this.#gone = how !== 'destroyed'
     this.#cookie = 'clear'
     if (!this.#exchange.headersSent) this.#hook()
   }
 
   #refuseWhenUnavailable(): void {
-    if (this.#unavailable) throw this.#unavailable
+    if (this.origin.kind === 'unavailable') throw this.origin.error
   }
 
   /** Makes sure that a cookie can still be sent, before anything is stored that needs one. */
@@ -264,13 +311,13 @@ export class SessionState {
   }
 
   #beforeHeaders(): Promise<void> | undefined {
-    if (this.#pending.length > 0 || this.#commits.size > 0 || this.#exclusive) return this.#settle()
+    if (this.#pending.length > 0 || this.#commits?.size || this.#exclusive) return this.#settle()
     this.#writeCookie()
     return undefined
   }
 
   async #settle(): Promise<void> {
-    await Promise.all(this.#commits)
+    if (this.#commits) await Promise.all(this.#commits)
     while (this.#exclusive) await this.#exclusive
     this.#settling = true
     if (this.#pending.length > 0) await this.commit()
@@ -284,6 +331,12 @@ export class SessionState {
     if (this.#cookie === 'set' && this.#owned) cookies.set(this.#exchange, this.#owned)
     else if (this.#cookie === 'clear') cookies.clear(this.#exchange)
   }
+}
+
+function superseded(): SessionSupersededError {
+  return new SessionSupersededError(
+    'Cannot change a session as its visitor has just logged in through another request: try again with the new cookie',
+  )
 }
 
 function lateWrite(): LateWriteError {
