@@ -10,7 +10,7 @@ import { createFleetServer, type FleetServer } from './fleet-server.ts'
 import type { Guard } from './guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
 import type { ServerAction, ServerState } from './protocol.ts'
-import type { ServerConfig, ServerReport } from './server-messages.ts'
+import type { Incident, ServerConfig, ServerReport } from './server-messages.ts'
 import { createSessionTally, type SessionTally } from './session-tally.ts'
 
 /** What the servers need, and whom they tell. */
@@ -23,8 +23,8 @@ export interface FleetServersContext {
   readonly sharesSessions: () => boolean
   /** The state has changed, and should be shown within so many milliseconds. */
   readonly onChange: (within?: number) => void
-  /** The store of a server stopped answering, or answers again. */
-  readonly onStore: (id: string, answers: boolean) => void
+  /** The session manager of a server told something that is no everyday matter. */
+  readonly onIncident: (id: string, incident: Incident) => void
   /** A process has ended that nobody asked to end. */
   readonly onCrash: (id: string, how: string) => void
 }
@@ -54,7 +54,7 @@ const SHOWN_SESSIONS = 50
 
 /** Creates the places of the servers, still without processes. */
 export function createFleetServers(ids: readonly string[], context: FleetServersContext): FleetServers {
-  const { guard, balancer, config, sharesSessions, onChange, onStore, onCrash } = context
+  const { guard, balancer, config, sharesSessions, onChange, onIncident, onCrash } = context
   const seats: readonly Seat[] = ids.map((id) => ({
     server: createFleetServer(id, { guard, config, onReport, onEnd }),
     tally: createSessionTally(),
@@ -62,8 +62,8 @@ export function createFleetServers(ids: readonly string[], context: FleetServers
   }))
 
   function onReport(id: string, report: ServerReport): void {
-    if (report.type === 'store') {
-      onStore(id, report.answers)
+    if (report.type === 'incident') {
+      onIncident(id, report.incident)
       return
     }
     const shared = sharesSessions()

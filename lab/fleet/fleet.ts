@@ -14,6 +14,7 @@ import { createFleetServers } from './fleet-servers.ts'
 import { createGuard } from './guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
 import type { ExperimentInfo, Fleet, LabState, RequestEntry, RoutingName } from './protocol.ts'
+import { describeCrash, describeIncident, describeSwitch } from './notices.ts'
 import { createRequestFeed } from './request-feed.ts'
 import { shownHandle } from './session-handle.ts'
 import { describeStrategy, findStrategy, strategies } from './strategies.ts'
@@ -99,18 +100,8 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     }),
     sharesSessions: () => strategy.promises.anyServer,
     onChange: broadcast.changed,
-    onStore(id, answers) {
-      broadcast.notice(answers ? 'info' : 'warning', {
-        en: answers ? `The store of server ${id} answers again` : `The store of server ${id} does not answer`,
-        ko: answers ? `서버 ${id}의 저장소가 다시 응답합니다` : `서버 ${id}의 저장소가 응답하지 않습니다`,
-      })
-    },
-    onCrash(id, how) {
-      broadcast.notice('warning', {
-        en: `Server ${id} ended by itself (${how})`,
-        ko: `서버 ${id}가 스스로 종료되었습니다 (${how})`,
-      })
-    },
+    onIncident: (id, incident) => broadcast.notice(...describeIncident(id, incident)),
+    onCrash: (id, how) => broadcast.notice(...describeCrash(id, how)),
   })
   let shop = ''
   const traffic = createTraffic(() => shop)
@@ -160,10 +151,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       switching = false
       broadcast.changed(0)
     }
-    broadcast.notice('info', {
-      en: `The lab runs on "${next.title.en}" now`,
-      ko: `이제 "${next.title.ko}" 전략으로 실행됩니다`,
-    })
+    broadcast.notice(...describeSwitch(next.title))
   }
 
   async function end(): Promise<void> {

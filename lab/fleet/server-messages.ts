@@ -33,10 +33,13 @@ export type ServerMessage =
 
 /** What a server process reports while it runs. */
 export type ServerReport =
-  /** Its store stopped answering, or answers again. */
-  | { readonly type: 'store'; readonly answers: boolean }
+  /** Its session manager told an event that an operator should know of. */
+  | { readonly type: 'incident'; readonly incident: Incident }
   /** What happened to sessions since the last such message. */
   | { readonly type: 'sessions'; readonly changes: readonly SessionChange[] }
+
+/** Events of the session manager that are no everyday matter. */
+export type Incident = 'storeDown' | 'storeUp' | 'corrupt'
 
 /** A session that a server has read or written, or one that has ended. */
 export type SessionChange =

@@ -45,8 +45,9 @@ async function serve(config: ServerConfig): Promise<void> {
     allowInsecureCookie: true,
     now,
   })
-  sessions.on('storeDown', () => send({ type: 'store', answers: false }))
-  sessions.on('storeUp', () => send({ type: 'store', answers: true }))
+  for (const incident of ['storeDown', 'storeUp', 'corrupt'] as const) {
+    sessions.on(incident, () => send({ type: 'incident', incident }))
+  }
   const users = await openUsers(config.users)
   const server = createServer(createShop({ sessions, users: createUserDatabase(users, { now }), now }))
   const port = await listen(server, config.port)

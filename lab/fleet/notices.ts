@@ -1,0 +1,46 @@
+/**
+ * What the lab tells people, in both of its languages.
+ *
+ * @module
+ */
+
+import type { LabText } from './protocol.ts'
+import type { Incident } from './server-messages.ts'
+
+/** How urgent a notice is, and what it says. */
+export type Notice = readonly ['info' | 'warning', LabText]
+
+/** A server ended that nobody had asked to end. */
+export function describeCrash(id: string, how: string): Notice {
+  return [
+    'warning',
+    { en: `Server ${id} ended by itself (${how})`, ko: `서버 ${id}가 스스로 종료되었습니다 (${how})` },
+  ]
+}
+
+/** The session manager of a server told something that is no everyday matter. */
+export function describeIncident(id: string, incident: Incident): Notice {
+  const notices: Readonly<Record<Incident, Notice>> = {
+    storeDown: [
+      'warning',
+      { en: `The store of server ${id} does not answer`, ko: `서버 ${id}의 저장소가 응답하지 않습니다` },
+    ],
+    storeUp: [
+      'info',
+      { en: `The store of server ${id} answers again`, ko: `서버 ${id}의 저장소가 다시 응답합니다` },
+    ],
+    corrupt: [
+      'warning',
+      {
+        en: `Server ${id} found a damaged session record and set it aside`,
+        ko: `서버 ${id}가 손상된 세션 레코드를 발견해 따로 보관했습니다`,
+      },
+    ],
+  }
+  return notices[incident]
+}
+
+/** The lab runs on another strategy now. */
+export function describeSwitch(title: LabText): Notice {
+  return ['info', { en: `The lab runs on "${title.en}" now`, ko: `이제 "${title.ko}" 전략으로 실행됩니다` }]
+}
