@@ -26,6 +26,8 @@ export type ShopFault =
   | 'crossed-users'
   /** One of three requests knows nobody. */
   | 'forgetful'
+  /** Says yes to an item for a session that was ended meanwhile. */
+  | 'empty-yes'
   /** Every tenth acknowledged cart item is not stored. */
   | 'lying'
 
@@ -118,6 +120,10 @@ export async function startStandInShop(fault?: ShopFault): Promise<StandInShop> 
       session.cart = cart
     } else if (fault !== 'lying' || requests % 10 !== 0) {
       session?.cart.push(item)
+    }
+    if (session && fault === 'empty-yes' && !sessions.has(id)) {
+      reply(response, 200, { cart: [] })
+      return
     }
     if (session && fault === 'revival') sessions.set(id, session)
     const cart = session && sessions.has(id) ? [...new Set([...session.cart, item])] : [item]

@@ -134,7 +134,7 @@ export function createCrowd(getOrigin: () => string, options: CrowdOptions = {})
     if (foreign.length > 0) counts.cross_user++
     for (const item of doubled) doubledItems.add(item)
     if (missing.length === 0) return
-    if ((await visitor.me()) === 'known') counts.acked_lost += missing.length
+    if ((await lookClearly(visitor)) === 'known') counts.acked_lost += missing.length
     else counts.acked_lost += 1 + visitor.items.size
     visitor.forget()
   }
@@ -143,7 +143,7 @@ export function createCrowd(getOrigin: () => string, options: CrowdOptions = {})
     if (!visitor.loggedIn) return
     const sight = await lookClearly(visitor)
     if (sight === 'crossed') counts.cross_user++
-    if (sight === 'known') await judge(visitor, await visitor.cart())
+    if (sight === 'known') await judge(visitor, await readClearly(visitor))
     else counts.acked_lost += 1 + visitor.items.size
   }
 
@@ -178,5 +178,15 @@ export function createCrowd(getOrigin: () => string, options: CrowdOptions = {})
       door.open = false
       await Promise.all(visitors.map((visitor) => visitor.close()))
     },
+  }
+}
+
+/** Asks for the cart until it is answered, at most ten times. Without an answer, everything in it is missing. */
+async function readClearly(visitor: Visitor): Promise<CartSight> {
+  for (let attempt = 1; ; attempt++) {
+    const sight = await visitor.cart()
+    if (sight.answer?.status === 200) return sight
+    if (attempt === 10) return { ...sight, missing: [...visitor.items] }
+    await delay(200)
   }
 }

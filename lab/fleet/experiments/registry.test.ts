@@ -45,6 +45,7 @@ describe('experiments', () => {
     ['F4', 20, 'crossed-users', 'cross_user'],
     ['F11', 1, 'lost-update', 'lost_updates'],
     ['F12', 10, 'revival', 'resurrected'],
+    ['F12', 10, 'empty-yes', 'false_acks'],
     ['F13', 3, 'fixation', 'fixated'],
     ['F13', 5, 'eager-cookie', 'forced_logout'],
   ] as const)('%s (%i rounds) sees the fault of a %s shop in %s', async (name, rounds, fault, figure) => {

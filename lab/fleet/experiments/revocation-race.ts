@@ -21,6 +21,8 @@ const LANES = 2
 /** Requests of each racer that start after the revocation was acknowledged. */
 const LATE_REQUESTS = 2
 
+const ITEM = 'tea'
+
 const deadAtOnce = {
   en: 'No answer that was asked for after the acknowledged logout knows the session.',
   ko: '로그아웃이 확인된 뒤에 보낸 요청은 그 세션으로 인증되지 않습니다.',
@@ -38,6 +40,8 @@ export interface RevocationReport {
   readonly late_answers: number
   /** Of those: answers that knew the session. */
   readonly resurrected: number
+  /** Answers that said yes to a cart item and did not list it. */
+  readonly false_acks: number
   readonly cross_user: number
   readonly status_5xx: number
 }
@@ -52,7 +56,7 @@ export const revocationRace = createExperiment({
     // The owner's other session may live on another server, which knows nothing of the one to revoke.
     const alone = strategy === 'sticky'
     const report = await measureRevocationRace(createSessionAddress(fleet), wanted, { alone, log })
-    const broken = report.resurrected + report.cross_user + report.unacknowledged
+    const broken = report.resurrected + report.false_acks + report.cross_user + report.unacknowledged
     return { measured: { ...report }, met: report.late_answers > 0 && broken === 0 }
   },
 })
@@ -84,6 +88,7 @@ export async function measureRevocationRace(
     racing_answers: 0,
     late_answers: 0,
     resurrected: 0,
+    false_acks: 0,
     cross_user: 0,
     status_5xx: 0,
   }
@@ -124,10 +129,11 @@ async function runRound(
     for (let late = 0; late < LATE_REQUESTS && !race.over;) {
       const answer = await (index % 2 === 0
         ? racer.request('GET', '/me', { cookie })
-        : racer.request('POST', '/cart', { cookie, body: { item: 'tea' } }))
+        : racer.request('POST', '/cart', { cookie, body: { item: ITEM } }))
       if (!answer) continue
       if (answer.status >= 500) counts.status_5xx++
       if (isForeign(answer, visitor.username)) counts.cross_user++
+      if (isFalseYes(answer)) counts.false_acks++
       if (answer.startedAt <= race.revokedAt) {
         counts.racing_answers++
         continue
@@ -151,6 +157,12 @@ async function runRound(
   }
   await Promise.all(racing)
   if (!race.over && (await visitor.me({ cookie })) === 'known') counts.resurrected++
+}
+
+/** Whether an answer lists the cart, but not the item that was just put into it. */
+function isFalseYes({ status, body }: Answer): boolean {
+  const cart = readCart(body)
+  return status === 200 && cart !== undefined && !cart.includes(ITEM)
 }
 
 /** Whether an answer of `/me` names a user, or one of `/cart` lists more than the item just added. */
