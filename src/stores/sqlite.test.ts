@@ -325,6 +325,32 @@ describe('createSqliteStore() in trouble', () => {
     expect(await store.read('key')).toMatchObject({ version: 1 })
   })
 
+  it.each(['create', 'write', 'touch', 'delete', 'quarantine'] as const)(
+    'commits what it reports after a %s that found the file locked',
+    async (refused) => {
+      const { store, peer, other, now } = await createFile({ busyTimeout: 0 })
+      await store.create('key', recordAt(now()))
+      const calls = {
+        create: () => store.create('new', recordAt(now())),
+        write: () => store.write('key', 1, recordAt(now())),
+        touch: () => store.touch('key', now(), now() + 90_000),
+        delete: () => store.delete('key'),
+        quarantine: () => store.quarantine('key'),
+      }
+      other.exec('BEGIN IMMEDIATE')
+      await expect(calls[refused]()).rejects.toThrow(StoreUnavailableError)
+      other.exec('COMMIT')
+
+      const created = await store.create('later', recordAt(now(), { data: '{"later":1}' }))
+      const seen = await peer.read('later')
+      const written = await peer.write('later', 1, recordAt(now()))
+
+      expect(created).toEqual({ outcome: 'written', version: 1 })
+      expect(seen?.data).toBe('{"later":1}')
+      expect(written.outcome).toBe('written')
+    },
+  )
+
   it('waits for a lock without blocking the event loop, which here ends the lock', async () => {
     const { store, other, now } = await createFile({ busyTimeout: 10_000 })
     other.exec('BEGIN IMMEDIATE')

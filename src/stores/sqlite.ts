@@ -144,10 +144,10 @@ export function createSqliteStore(database: SqliteDatabase, options: SqliteStore
     },
 
     async quarantine(key) {
-      // Copied, then deleted: whoever dies in between leaves both, and the next call finishes.
       const id = toText(key)
-      const { changes } = await queue.write(() => sql.setAside.run(now(), id))
-      if (Number(changes) > 0) await queue.write(() => sql.discard.run(id))
+      await queue.write(() => {
+        if (Number(sql.setAside.run(now(), id).changes) > 0) sql.discard.run(id)
+      })
     },
 
     sweep: createSweeper(sql, queue, now),

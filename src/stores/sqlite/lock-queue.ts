@@ -11,8 +11,10 @@ import { isLocked, toUnavailable } from './errors.ts'
 export interface LockQueue {
   /** Runs a call that reads. In WAL mode it is not held up by writers, so it never queues behind them. */
   read<T>(call: () => T): Promise<T>
-  /** Runs a call that writes, after those that are waiting already. */
+  /** Runs a call that writes in a transaction of its own, after those that are waiting already. */
   write<T>(call: () => T): Promise<T>
+  /** Runs a call that sees to its transaction itself, after those that are waiting already. */
+  administer<T>(call: () => T): Promise<T>
 }
 
 /** Options of {@link createLockQueue}. */
@@ -122,5 +124,36 @@ export function createLockQueue(
     }
   }
 
-  return { read: (call) => run(call, false), write: (call) => run(call, true) }
+  return {
+    read: (call) => run(call, false),
+    write: (call) => run(() => transact(database, call), true),
+    administer: (call) => run(call, true),
+  }
+}
+
+/**
+ * Takes the write lock before the statements run, so that they never fail for want of it.
+ *
+ * libsql leaves a prepared statement that met SQLITE_BUSY active: what the connection writes after it is reported as
+ * done and never committed. `exec` finalizes what it ran.
+ */
+function transact<T>(database: SqliteDatabase, call: () => T): T {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = call()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    rollBack(database)
+    throw error
+  }
+}
+
+/** Ends a transaction that failed; SQLite may have ended it already. */
+export function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec('ROLLBACK')
+  } catch {
+    // The error that led here says more.
+  }
 }

@@ -6,7 +6,7 @@
 
 import { StoreUnavailableError } from '../store.ts'
 import type { SqliteDatabase } from '../sqlite.ts'
-import type { LockQueue } from './lock-queue.ts'
+import { type LockQueue, rollBack } from './lock-queue.ts'
 
 /**
  * Checks a table name, which becomes part of every statement.
@@ -24,9 +24,9 @@ export async function applyMigrations(
   queue: LockQueue,
   table: string,
 ): Promise<void> {
-  await queue.write(() => enterWal(database))
+  await queue.administer(() => enterWal(database))
   const upToDate = await queue.read(() => readVersion(database, table) === migrations.length)
-  if (!upToDate) await queue.write(() => migrate(database, table))
+  if (!upToDate) await queue.administer(() => migrate(database, table))
 }
 
 /**
@@ -102,13 +102,5 @@ function migrate(database: SqliteDatabase, table: string): void {
   } catch (error) {
     rollBack(database)
     throw error
-  }
-}
-
-function rollBack(database: SqliteDatabase): void {
-  try {
-    database.exec('ROLLBACK')
-  } catch {
-    // After a full disk or a failed read SQLite has rolled back already; the error that tells why is on its way.
   }
 }
