@@ -20,7 +20,7 @@ async function startServer(id: string): Promise<{ id: string; url: string }> {
 const balancer = createBalancer([await startServer('A'), await startServer('B')], {
   routing: 'sticky',
   secrets: [process.env.AFFINITY_SECRET ?? randomBytes(32)],
-  allowInsecure: true, // http on loopback; leave it out behind https
+  allowInsecureCookie: true, // http on loopback; leave it out behind https
 })
 balancer.on('down', ({ id, reason }) => console.log(`${id} is down: ${reason}`))
 

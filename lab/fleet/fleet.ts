@@ -81,7 +81,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   const balancer = createBalancer([], {
     routing: options.routing ?? strategy.routing,
     secrets: [randomBytes(32)],
-    allowInsecure: true,
+    allowInsecureCookie: true,
   })
   const broadcast = createBroadcast(state)
   const feed = createRequestFeed(broadcast.emit)

@@ -3,7 +3,7 @@ import { startApplication, startRecorder } from '../../test/support/raw-http.ts'
 import { createTestbed, visit } from '../../test/support/testbed.ts'
 
 const SECRET = 'a secret of more than thirty-two bytes'
-const STICKY = { routing: 'sticky', secrets: [SECRET], allowInsecure: true } as const
+const STICKY = { routing: 'sticky', secrets: [SECRET], allowInsecureCookie: true } as const
 
 const { keep, startFleet, startBalancer, close } = createTestbed()
 afterEach(close)

@@ -12,7 +12,7 @@ import { affinityOf, createTestbed, sorted, visit } from '../../test/support/tes
 import { createBalancer } from './balancer.ts'
 
 const SECRET = 'a secret of more than thirty-two bytes'
-const STICKY = { routing: 'sticky', secrets: [SECRET], allowInsecure: true } as const
+const STICKY = { routing: 'sticky', secrets: [SECRET], allowInsecureCookie: true } as const
 
 const { keep, startFleet, startBalancer, close } = createTestbed()
 afterEach(close)
@@ -30,7 +30,7 @@ describe('createBalancer()', () => {
   it('changes its routing while it runs', async () => {
     const { balancer, url } = await startBalancer(await startFleet('A', 'B'), {
       secrets: [SECRET],
-      allowInsecure: true,
+      allowInsecureCookie: true,
     })
 
     balancer.setRouting('ip-hash')

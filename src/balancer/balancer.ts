@@ -41,10 +41,10 @@ export interface BalancerOptions {
    * Balancers with the same keys agree about where a visitor belongs.
    */
   readonly secrets?: readonly (string | Uint8Array)[]
-  /** Name of the affinity cookie. @default '__Host-affinity', or 'affinity' with `allowInsecure` */
+  /** Name of the affinity cookie. @default '__Host-affinity', or 'affinity' with `allowInsecureCookie` */
   readonly affinityCookie?: string
   /** Lets the affinity cookie travel over plain http, for development. @default false */
-  readonly allowInsecure?: boolean
+  readonly allowInsecureCookie?: boolean
   /** What `X-Forwarded-Proto` says: `https` behind something that ends TLS. @default 'http' */
   readonly protocol?: 'http' | 'https'
   /** Path that checks ask for. Every status below 500 is a success. @default '/healthz' */
@@ -148,7 +148,7 @@ export interface Balancer {
  * @example
  * const balancer = createBalancer(
  *   [{ id: 'A', url: 'http://127.0.0.1:3001' }, { id: 'B', url: 'http://127.0.0.1:3002' }],
- *   { routing: 'sticky', secrets: [process.env.AFFINITY_SECRET], allowInsecure: true },
+ *   { routing: 'sticky', secrets: [process.env.AFFINITY_SECRET], allowInsecureCookie: true },
  * )
  * const { url } = await balancer.listen({ port: 8080 })
  *
@@ -157,9 +157,9 @@ export interface Balancer {
  */
 export function createBalancer(specs: readonly UpstreamSpec[], options: BalancerOptions = {}): Balancer {
   const settings = readOptions(options)
-  const { secrets, affinityCookie: name, allowInsecure, protocol, now } = settings
+  const { secrets, affinityCookie: name, allowInsecureCookie, protocol, now } = settings
   const affinity: Affinity | undefined =
-    secrets.length > 0 ? createAffinity({ name, secrets, secure: !allowInsecure }) : undefined
+    secrets.length > 0 ? createAffinity({ name, secrets, secure: !allowInsecureCookie }) : undefined
   const events = createEvents<BalancerEvents>()
   const upstreams = new Map<string, Upstream>()
   const placer = createPlacer(upstreams, settings.routing, settings.random)

@@ -28,7 +28,7 @@ describe('the options of createBalancer()', () => {
     ],
     [
       'a secure prefix on an insecure cookie',
-      { affinityCookie: '__Host-a', allowInsecure: true },
+      { affinityCookie: '__Host-a', allowInsecureCookie: true },
       /must not start with/,
     ],
     [

@@ -19,11 +19,11 @@ export type BalancerSettings = Required<Omit<BalancerOptions, 'affinityCookie'>>
  * @throws {RangeError} When a number is out of range.
  */
 export function readOptions(options: BalancerOptions): BalancerSettings {
-  const { allowInsecure = false } = options
+  const { allowInsecureCookie = false } = options
   const settings = {
     routing: 'round-robin',
     secrets: [],
-    affinityCookie: allowInsecure ? 'affinity' : '__Host-affinity',
+    affinityCookie: allowInsecureCookie ? 'affinity' : '__Host-affinity',
     protocol: 'http',
     checkPath: '/healthz',
     checkInterval: 500,
@@ -36,7 +36,7 @@ export function readOptions(options: BalancerOptions): BalancerSettings {
     random: Math.random,
     now: Date.now,
     ...withoutUndefined(options),
-    allowInsecure,
+    allowInsecureCookie,
   } satisfies BalancerSettings
 
   checkRouting(settings.routing, settings.secrets)
@@ -60,8 +60,8 @@ export function readOptions(options: BalancerOptions): BalancerSettings {
   }
   const { affinityCookie, checkPath, protocol } = settings
   if (!TOKEN.test(affinityCookie)) fail('affinityCookie must be a cookie name', affinityCookie)
-  if (allowInsecure && /^__(?:Host|Secure)-/i.test(affinityCookie)) {
-    fail('affinityCookie must not start with __Host- or __Secure- when allowInsecure is set', affinityCookie)
+  if (allowInsecureCookie && /^__(?:Host|Secure)-/i.test(affinityCookie)) {
+    fail('affinityCookie must not start with __Host- or __Secure- when allowInsecureCookie is set', affinityCookie)
   }
   if (!/^\/[\x21\x22\x24-\x7e]*$/.test(checkPath))
     fail('checkPath must be a path that starts with /', checkPath)

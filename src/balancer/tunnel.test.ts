@@ -43,7 +43,7 @@ describe('WebSockets', () => {
     const { balancer, url, received } = await start(echo, {
       routing: 'sticky',
       secrets: ['a secret of more than thirty-two bytes'],
-      allowInsecure: true,
+      allowInsecureCookie: true,
     })
     const client = await connectTo(url)
     client.setEncoding('latin1')

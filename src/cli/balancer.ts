@@ -96,7 +96,7 @@ async function readBalancerOptions(values: ReturnType<typeof parse>): Promise<Ba
     ...(values.routing !== undefined && { routing: values.routing as RoutingName }),
     ...(file !== undefined && { secrets: await readSecrets(file) }),
     ...(values.cookie !== undefined && { affinityCookie: values.cookie }),
-    ...(values['allow-insecure'] && { allowInsecure: true }),
+    ...(values['allow-insecure'] && { allowInsecureCookie: true }),
     ...(values.protocol !== undefined && { protocol: values.protocol as 'http' }),
     ...(values['check-path'] !== undefined && { checkPath: values['check-path'] }),
     ...(interval !== undefined && { checkInterval: parseNumber('--check-interval', interval) }),
