@@ -1,5 +1,5 @@
 /**
- * Compiles the package and the lab once, before tests that start real processes.
+ * Compiles the package, the lab and the examples once, before tests that start real processes.
  *
  * @module
  */
@@ -11,5 +11,10 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Called by vitest before the `system` tests. */
 export function setup(): void {
-  execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  run('npm', 'run', '--silent', 'build')
+  run('npx', 'tsc', '-b', 'examples')
+}
+
+function run(command: string, ...values: readonly string[]): void {
+  execFileSync(command, values, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
 }
