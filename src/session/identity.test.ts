@@ -100,7 +100,7 @@ describe('createSessions() telling strangers from the rest', () => {
     }
     seen.push(await trial.here.of('ada').list())
     trial.store.intercept = () => Promise.reject(new Error('away'))
-    seen.push(String(await browser.begin(trial.here).catch((error: Error) => error.stack)))
+    seen.push(await browser.begin(trial.here).catch((error: Error) => error.stack))
 
     const everything = JSON.stringify([seen, stored])
 

@@ -123,46 +123,51 @@ const visitorCommand = fc.record({
 describe('createSessions() under interleavings of two servers', () => {
   it('carries every acknowledged change of a visitor through a login, in 500 random schedules', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(visitorCommand, { minLength: 1, maxLength: 6 }), fc.scheduler(), async (commands, s) => {
-        const trial = createTrial()
-        const browser = await createVisitor(trial, [])
-        const planted = new Set([browser.id])
-        const updates = new Set<string>()
-        const sets = new Set<number>()
-        trial.store.intercept = (call, next) => s.schedule(Promise.resolve(), call.method).then(next)
+      fc.asyncProperty(
+        fc.array(visitorCommand, { minLength: 1, maxLength: 6 }),
+        fc.scheduler(),
+        async (commands, s) => {
+          const trial = createTrial()
+          const browser = await createVisitor(trial, [])
+          const planted = new Set([browser.id])
+          const updates = new Set<string>()
+          const sets = new Set<number>()
+          trial.store.intercept = (call, next) => s.schedule(Promise.resolve(), call.method).then(next)
 
-        const user = browser.copy()
-        const login = user.visit(trial.here, (session) => session.login('ada'))
-        const requests = commands.map(async ({ kind, server }, at) => {
-          const request = browser.copy()
-          await request.visit(server === 0 ? trial.here : trial.there, async (session) => {
-            if (session.principal !== undefined || session.superseded || session.isNew) return
-            if (kind === 'update') {
-              await session.update('cart', (cart = []) => [...cart, String(at)])
-              updates.add(String(at))
-            } else if (kind === 'set') {
-              session.set(`note${at}`, at)
-              await session.commit()
-              sets.add(at)
-            } else if (kind === 'regenerate') await session.regenerate()
+          const user = browser.copy()
+          const login = user.visit(trial.here, (session) => session.login('ada'))
+          const requests = commands.map(async ({ kind, server }, at) => {
+            const request = browser.copy()
+            await request.visit(server === 0 ? trial.here : trial.there, async (session) => {
+              if (session.principal !== undefined || session.superseded || session.isNew) return
+              if (kind === 'update') {
+                await session.update('cart', (cart = []) => [...cart, String(at)])
+                updates.add(String(at))
+              } else if (kind === 'set') {
+                session.set(`note${at}`, at)
+                await session.commit()
+                sets.add(at)
+              } else if (kind === 'regenerate') await session.regenerate()
+            })
+            planted.add(request.id)
           })
-          planted.add(request.id)
-        })
-        const settled = Promise.allSettled(requests)
-        await s.waitFor(Promise.all([login, settled]))
+          const settled = Promise.allSettled(requests)
+          await s.waitFor(Promise.all([login, settled]))
 
-        trial.store.intercept = (_call, next) => next()
-        for (const result of await settled) {
-          if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'ERR_SESSION_SUPERSEDED' })
-        }
-        planted.delete(user.id)
-        for (const id of planted) expect(await whoIs(trial.there, id), 'an id from before').toBeUndefined()
-        const { session } = await user.begin(trial.there)
-        expect(session.principal).toBe('ada')
-        expect(new Set(session.get('cart'))).toEqual(updates)
-        for (const at of sets) expect(session.get(`note${at}`)).toBe(at)
-        trial.close()
-      }),
+          trial.store.intercept = (_call, next) => next()
+          for (const result of await settled) {
+            if (result.status === 'rejected')
+              expect(result.reason).toMatchObject({ code: 'ERR_SESSION_SUPERSEDED' })
+          }
+          planted.delete(user.id)
+          for (const id of planted) expect(await whoIs(trial.there, id), 'an id from before').toBeUndefined()
+          const { session } = await user.begin(trial.there)
+          expect(session.principal).toBe('ada')
+          expect(new Set(session.get('cart'))).toEqual(updates)
+          for (const at of sets) expect(session.get(`note${at}`)).toBe(at)
+          trial.close()
+        },
+      ),
       { numRuns: 500 },
     )
   }, 60_000)

@@ -128,7 +128,7 @@ describe('a session that was ended', () => {
 
     expect(session.isNew).toBe(true)
     expect(exchange.cookies).toEqual([expect.stringContaining('Max-Age=0')])
-    const created = trial.store.calls.filter(({ method }) => method === 'create').at(-1)?.key ?? ''
+    const created = trial.store.calls.findLast(({ method }) => method === 'create')?.key ?? ''
     expect(await trial.store.read(created)).toBeUndefined()
   })
 

@@ -346,11 +346,7 @@ export function createGate(): { readonly passed: Promise<void>; open: () => void
 }
 
 /** Runs something once, before the first call that matches. */
-export function before(
-  store: WatchedStore,
-  matches: (call: StoreCall) => boolean,
-  run: () => unknown,
-): void {
+export function before(store: WatchedStore, matches: (call: StoreCall) => boolean, run: () => unknown): void {
   let done = false
   store.intercept = async (call, next) => {
     if (done || !matches(call)) return next()
