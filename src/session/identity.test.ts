@@ -196,3 +196,17 @@ function readCookies(settled: PromiseSettledResult<{ exchange: FakeExchange }>):
   if (settled.status === 'rejected') return []
   return settled.value.exchange.cookies.map((cookie) => /=([\w-]{43});/.exec(cookie)?.[1])
 }
+
+describe('createSessions() beside another manager on the same request', () => {
+  it('gives each its own session, by its own cookie', async () => {
+    const trial = createTrial()
+    const admin = trial.addServer({ cookie: { name: 'admin' } })
+    const browser = await createUser(trial, 'ada')
+    await browser.visit(admin, (session) => session.login('root'))
+    const exchange = browser.request()
+
+    const sessions = await Promise.all([load(trial.here, exchange), load(admin, exchange)])
+
+    expect(sessions.map(({ principal }) => principal)).toEqual(['ada', 'root'])
+  })
+})

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  before,
   type Browser,
   createBrowser,
   createTrial,
@@ -105,6 +106,34 @@ describe('Session.login()', () => {
     expect(happened.filter(({ name }) => name === 'revoked')).toEqual([
       { name: 'revoked', event: { handle: expect.any(String) as unknown, principal: 'ada', by: 'limit' } },
     ])
+  })
+
+  it('counts a session once towards the limit while it is being rotated', async () => {
+    const trial = createTrial({ sessionLimit: 2 })
+    const first = await createUser(trial)
+    before(
+      trial.store,
+      ({ method }) => method === 'write',
+      () => createUser({ here: trial.there }),
+    )
+
+    await first.visit(trial.here, (session) => session.regenerate())
+
+    expect(await whoIs(trial.there, first.id)).toBe('ada')
+    expect(await trial.there.of('ada').list()).toHaveLength(2)
+  })
+
+  it('goes on with what is set after a login by another user', async () => {
+    const trial = createTrial()
+    const browser = await createUser(trial, 'ada', { cart: ['coat'] })
+
+    await browser.visit(trial.here, async (session) => {
+      await session.login('eve')
+      session.set('lang', 'ko')
+    })
+
+    const { session } = await browser.begin(trial.there)
+    expect([session.principal, session.get('lang'), session.get('cart')]).toEqual(['eve', 'ko', undefined])
   })
 })
 
