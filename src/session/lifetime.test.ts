@@ -246,6 +246,17 @@ describe('createSessions() reading without writing', () => {
     expect(exchange.cookies).toEqual([])
   })
 
+  it('writes nothing when what is set is there already', async () => {
+    const trial = createTrial()
+    const browser = await createUser(trial)
+    await browser.visit(trial.here, (session) => session.set('lang', 'ko'))
+    trial.store.calls.length = 0
+
+    await browser.visit(trial.there, (session) => session.set('lang', 'ko'))
+
+    expect(trial.store.calls.map(({ method }) => method)).toEqual(['read'])
+  })
+
   it('asks the store once however often a request loads its session', async () => {
     const trial = createTrial()
     const browser = await createUser(trial)
