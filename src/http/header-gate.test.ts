@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -176,6 +176,39 @@ describe('gateBefore()', () => {
     })
 
     expect(answer.body).toBe('hello?')
+  })
+
+  it('holds back what was wrapped before on a framework of its own prototype, for every answer', async () => {
+    const framework = Object.create(ServerResponse.prototype) as object
+    const bodies: string[] = []
+
+    for (let round = 0; round < 3; round++) {
+      const wait = createWait()
+      const answer = await answerOf((response) => {
+        Object.setPrototypeOf(response, framework)
+        const end = response.end.bind(response) as (chunk?: unknown) => ServerResponse
+        response.end = ((chunk: unknown) => end(`${String(chunk)}?`)) as ServerResponse['end']
+        gate(response).add(async () => {
+          await wait.hook()
+          response.setHeader('Set-Cookie', 'a=1')
+        })
+        response.end('hello')
+        setImmediate(wait.go)
+      })
+      bodies.push(`${answer.body} ${answer.headers.getSetCookie().join()}`)
+    }
+
+    expect(bodies).toEqual(['hello? a=1', 'hello? a=1', 'hello? a=1'])
+  })
+
+  it('prepares a response once, whoever asks', async () => {
+    const answer = await answerOf((response) => {
+      prepareGate(response)
+      prepareGate(response)
+      response.end('hello')
+    })
+
+    expect(answer.body).toBe('hello')
   })
 
   it('is shut as soon as the answer is decided', async () => {

@@ -4,55 +4,85 @@
  * @module
  */
 
-import type { ServerResponse } from 'node:http'
+import { ServerResponse } from 'node:http'
 
 type Hook = () => Promise<void> | undefined
 type Sender = (this: ServerResponse, ...values: unknown[]) => unknown
+/** The methods that make Node send the headers. */
 type Senders = Record<'writeHead' | 'flushHeaders' | 'write' | 'end', Sender>
 
-/** A response with a gate before it, once a hook was added. */
 interface Gated {
   [gateOf]?: HeaderGate
-  [wrapped]?: Partial<Senders>
 }
 
 const gateOf = Symbol('coatcheck gate')
-const wrapped = Symbol('coatcheck wrapped methods')
-
-/**
- * The methods that make Node send the headers, as every gated response has them.
- *
- * One set serves all responses: preparing one allocates nothing.
- */
-const gated: Senders = {
-  writeHead(...values) {
-    return send(this, 'writeHead', values, this)
-  },
-  flushHeaders(...values) {
-    return send(this, 'flushHeaders', values, undefined)
-  },
-  write(...values) {
-    return send(this, 'write', values, false)
-  },
-  end(...values) {
-    return send(this, 'end', values, this)
-  },
-}
-const names = Object.keys(gated) as (keyof Senders)[]
+/** Serves all responses that have Node's own prototype, so that preparing one allocates nothing. */
+const nodeSenders = wrapSenders((name) => (ServerResponse.prototype as unknown as Senders)[name])
+/** Prototypes of frameworks, and responses that were wrapped before us. */
+const prepared = new WeakSet<object>()
 
 /**
  * Makes it possible to hold this answer back later. Until a hook is added, everything works as before.
  *
  * It happens before the application sees the response: in `response.end(await page())` the method is looked up before
  * the page asks for its session.
+ *
+ * A framework that gives its responses a prototype of their own, as Express does for each application, is prepared
+ * once; Node's own prototype belongs to everybody, so its responses are prepared one by one.
  */
 export function prepareGate(response: ServerResponse): void {
-  const target = response as unknown as Senders & Gated
-  if (target.end === gated.end) return
-  for (const name of names) {
-    // Another middleware may have wrapped it before us.
-    if (Object.hasOwn(target, name)) (target[wrapped] ??= {})[name] = target[name]
-    target[name] = gated[name]
+  const target = response as unknown as Senders
+  if (target.end === nodeSenders.end) return
+  const prototype = Object.getPrototypeOf(response) as Senders
+  const isNodes = (prototype as unknown) === ServerResponse.prototype
+  if (!isNodes) prepare(prototype)
+  if (Object.hasOwn(response, 'end')) prepare(target)
+  else if (isNodes) assign(target, nodeSenders)
+}
+
+function prepare(target: Senders): void {
+  if (prepared.has(target)) return
+  prepared.add(target)
+  const { writeHead, flushHeaders, write, end } = target
+  const before = { writeHead, flushHeaders, write, end }
+  assign(
+    target,
+    wrapSenders((name) => before[name]),
+  )
+}
+
+/** Named one by one: V8 makes a slow dictionary of an object that gets so many properties by computed names. */
+function assign(target: Senders, { writeHead, flushHeaders, write, end }: Senders): void {
+  target.writeHead = writeHead
+  target.flushHeaders = flushHeaders
+  target.write = write
+  target.end = end
+}
+
+function wrapSenders(find: (name: keyof Senders) => Sender): Senders {
+  const send = (
+    response: ServerResponse & Gated,
+    name: keyof Senders,
+    values: unknown[],
+    whenKept: unknown,
+  ): unknown => {
+    const gate = response[gateOf]
+    if (!gate) return find(name).apply(response, values)
+    return gate.pass(() => find(name).apply(response, values), whenKept)
+  }
+  return {
+    writeHead(...values) {
+      return send(this, 'writeHead', values, this)
+    },
+    flushHeaders(...values) {
+      return send(this, 'flushHeaders', values, undefined)
+    },
+    write(...values) {
+      return send(this, 'write', values, false)
+    },
+    end(...values) {
+      return send(this, 'end', values, this)
+    },
   }
 }
 
@@ -139,15 +169,4 @@ export function answerError(response: ServerResponse, error: unknown): void {
   response.end(
     status === 503 ? 'The session could not be stored. Try again.\n' : 'The session could not be changed.\n',
   )
-}
-
-function send(
-  response: ServerResponse & Gated,
-  name: keyof Senders,
-  values: unknown[],
-  whenKept: unknown,
-): unknown {
-  const gate = response[gateOf]
-  const method = response[wrapped]?.[name] ?? (Object.getPrototypeOf(response) as Senders)[name]
-  return gate ? gate.pass(() => method.apply(response, values), whenKept) : method.apply(response, values)
 }
