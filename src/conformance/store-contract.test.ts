@@ -39,6 +39,7 @@ const mistakes = [
   'sweeps in order of creation',
   'sweep forgets users',
   'quarantine does nothing',
+  'quarantine tells everybody',
   'corrupt reads as absent',
   'corrupt fails the list',
   'outage reads as absent',
@@ -155,9 +156,11 @@ function createTrial(mistake?: Mistake): StoreTrial {
       },
       async quarantine(key) {
         if (away) findLive(key)
-        if (has('quarantine does nothing')) return
+        if (has('quarantine does nothing')) return false
+        const found = records.has(key) || corrupt.has(key)
         corrupt.delete(key)
         records.delete(key)
+        return found || has('quarantine tells everybody')
       },
       async list(principal) {
         if (away) findLive('')

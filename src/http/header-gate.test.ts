@@ -100,6 +100,8 @@ describe('gateBefore()', () => {
     const answer = await answerOf((response) => {
       gate(response).add(wait.hook)
       response.setHeader('Set-Cookie', 'secret=1')
+      response.setHeader('ETag', '"page"')
+      response.setHeader('Content-Security-Policy', "default-src 'self'")
       response.writeHead(200, { 'X-Page': 'yes' })
       response.write('you are logged in')
       response.end()
@@ -109,6 +111,8 @@ describe('gateBefore()', () => {
     expect(answer.status).toBe(503)
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(answer.headers.get('x-page')).toBeNull()
+    expect(answer.headers.get('etag')).toBeNull()
+    expect(answer.headers.get('content-security-policy')).toBe("default-src 'self'")
     expect(answer.headers.getSetCookie()).toEqual([])
     expect(answer.body).not.toContain('logged in')
   })

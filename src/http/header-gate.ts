@@ -157,14 +157,19 @@ export class HeaderGate {
   }
 }
 
+/** Headers of the answer that was to be; others, such as those for security, hold for any answer. */
+const ABOUT_CONTENT =
+  /^(accept-ranges|age|cache-control|content-(?!security-policy)[a-z-]+|etag|expires|last-modified|link|location|refresh|set-cookie|trailer|transfer-encoding)$/
+
 /** Answers an error by its `status` and `headers`, as Express does; without a status it is a 500. */
 export function answerError(response: ServerResponse, error: unknown): void {
   const { status = 500, headers = {} } = error as { status?: number; headers?: Record<string, string> }
-  for (const name of response.getHeaderNames()) response.removeHeader(name)
+  for (const name of response.getHeaderNames()) if (ABOUT_CONTENT.test(name)) response.removeHeader(name)
   response.writeHead(status, {
     ...headers,
     'Content-Type': 'text/plain; charset=utf-8',
     'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
   })
   response.end(
     status === 503 ? 'The session could not be stored. Try again.\n' : 'The session could not be changed.\n',

@@ -118,7 +118,8 @@ function describe(value: unknown): string {
   if (value instanceof Date) return 'a Date (store its getTime() or toISOString())'
   if (value instanceof Map || value instanceof Set)
     return `a ${value.constructor.name} (store Array.from() of it)`
-  if (typeof value === 'object' && value !== null) return `an instance of ${value.constructor.name}`
+  if (typeof value === 'object' && value !== null)
+    return `an instance of ${value.constructor?.name ?? 'a class without a name'}`
   return typeof value === 'number' ? String(value) : `a value of type ${typeof value}`
 }
 

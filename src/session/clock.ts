@@ -10,7 +10,7 @@
 export interface StoreClock {
   /** Current time by the store, in milliseconds since the Unix epoch. */
   now(): number
-  /** Compares clocks when that is due; the promise is there the first time only, as later ones need no waiting. */
+  /** Compares clocks when that is due. There is something to wait for until it was done once. */
   sync(): Promise<void> | undefined
 }
 
@@ -24,7 +24,7 @@ const SYNC_INTERVAL = 30_000
  */
 export function createStoreClock(ask: (() => Promise<number>) | undefined, now: () => number): StoreClock {
   let offset = 0
-  let syncedAt = Number.NEGATIVE_INFINITY
+  let syncedAt: number | undefined
   let first: Promise<void> | undefined
 
   async function compare(): Promise<void> {
@@ -35,24 +35,22 @@ export function createStoreClock(ask: (() => Promise<number>) | undefined, now: 
       const measured = theirs - (askedAt + answeredAt) / 2
       // Within the time the question took, the clocks cannot be told apart.
       offset = Math.abs(measured) <= answeredAt - askedAt + 1 ? 0 : measured
+      syncedAt = answeredAt
     } catch {
-      // The read that follows meets the same trouble and tells it.
-      syncedAt = Number.NEGATIVE_INFINITY
+      // Whoever asked meets the same trouble with what comes next, and tells it.
     }
   }
 
   return {
     now: () => Math.round(now() + offset),
     sync() {
-      if (!ask || Math.abs(now() - syncedAt) < SYNC_INTERVAL) return undefined
-      const known = syncedAt !== Number.NEGATIVE_INFINITY
-      syncedAt = now()
-      if (known) {
+      if (!ask) return undefined
+      if (syncedAt === undefined) return (first ??= compare().finally(() => (first = undefined)))
+      if (Math.abs(now() - syncedAt) >= SYNC_INTERVAL) {
+        syncedAt = now()
         void compare()
-        return undefined
       }
-      first = compare()
-      return first
+      return undefined
     },
   }
 }

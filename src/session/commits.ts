@@ -81,7 +81,7 @@ export function createCommits(parts: EngineParts, engine: Pick<Engine, 'follow'>
     const now = clock.now()
     const lastSeenAt = Math.max(base.lastSeenAt, now)
     const expiresAt = Math.max(base.expiresAt, lifetime.expiresAt(base.createdAt, now, base.remembered))
-    const next = { ...base, attributes, lastSeenAt, expiresAt }
+    const next = { ...base, attributes, lastSeenAt, expiresAt, replaces: undefined }
     const record = toRecord(next)
     if (!shared) checkSize(record)
     else if (record.data.length > MAX_RECORD_LENGTH) return 'too large together'

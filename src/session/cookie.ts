@@ -38,6 +38,8 @@ export interface CookieFormat {
 
 const NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 const DOMAIN = /^[a-z0-9-]+(\.[a-z0-9-]+)*$/i
+/** A path that can stand in an attribute as it is. */
+const PLAIN_PATH = /^[\w/.~%!$&'()*+,=:@-]+$/
 const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const
 const NONE: readonly string[] = []
 
@@ -119,10 +121,12 @@ export function serializeStrayExpiries(
 ): string[] {
   const { domain } = format
   const name = secure ? format.secureName : format.plainName
+  // Browsers accept such a cookie for this host and the whole of it only.
+  if (name.startsWith('__Host-')) return []
   const expired = `${name}=; Max-Age=0; HttpOnly${secure ? '; Secure' : ''}`
-  const labels = /^[\d.]+$|:/.test(host) ? [] : host.toLowerCase().split('.')
+  const labels = /^[\d.]+$/.test(host) || !DOMAIN.test(host) ? [] : host.toLowerCase().split('.')
   const domains = labels.slice(0, -1).map((_, at) => labels.slice(at).join('.'))
-  const segments = path.split('/').filter(Boolean).slice(0, 4)
+  const segments = PLAIN_PATH.test(path) ? path.split('/').filter(Boolean).slice(0, 4) : []
   const paths = segments.map((_, at) => `/${segments.slice(0, at + 1).join('/')}`)
   return [
     ...domains.filter((other) => other !== domain).map((other) => `${expired}; Path=/; Domain=${other}`),

@@ -13,6 +13,8 @@ import {
 import { readCookies } from './cookie.ts'
 
 const NAME = '__Host-session'
+/** Over http, where cookies of other paths and domains can have the same name. */
+const PLAIN_NAME = 'session'
 const OTHER = 'B'.repeat(43)
 
 afterEach(() => vi.restoreAllMocks())
@@ -117,22 +119,25 @@ describe('the session cookie', () => {
   })
 
   it('is the first valid one of several, and the others are expired', async () => {
-    const trial = createTrial()
+    const trial = createTrial({ allowInsecureCookie: true })
     const { id } = await createUser(trial)
     for (const values of [
       [OTHER, id],
       [id, OTHER],
       ['junk', OTHER, '', id],
     ]) {
-      const cookie = values.map((value) => `${NAME}=${value}`).join('; ')
-      const exchange = new FakeExchange({ cookie, host: 'www.shop.test:8443' }, { path: '/a/b' })
+      const cookie = values.map((value) => `${PLAIN_NAME}=${value}`).join('; ')
+      const exchange = new FakeExchange(
+        { cookie, host: 'www.shop.test:8443' },
+        { path: '/a/b', secure: false },
+      )
 
       const session = await load(trial.there, exchange)
       await exchange.end()
 
       expect(session.principal).toBe('ada')
       expect(
-        exchange.cookies.filter((cookie) => cookie.startsWith(`${NAME}=; Max-Age=0;`)).length,
+        exchange.cookies.filter((cookie) => cookie.startsWith(`${PLAIN_NAME}=; Max-Age=0;`)).length,
       ).toBeGreaterThan(0)
       // Whatever comes last for this host and path is not an expiry of the session itself.
       const own = exchange.cookies.filter(
@@ -164,11 +169,11 @@ describe('the session cookie', () => {
   it.for(['/a;Path=/;x', '/a; Max-Age=999', '/a;Domain=shop.test'])(
     'is not scoped by what somebody wrote into the path %s',
     async (path) => {
-      const trial = createTrial()
+      const trial = createTrial({ allowInsecureCookie: true })
       const { id } = await createUser(trial)
       const exchange = new FakeExchange(
-        { cookie: `${NAME}=${OTHER}; ${NAME}=${id}`, host: 'shop.test' },
-        { path },
+        { cookie: `${PLAIN_NAME}=${OTHER}; ${PLAIN_NAME}=${id}`, host: 'shop.test' },
+        { path, secure: false },
       )
 
       await load(trial.here, exchange)

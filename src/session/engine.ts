@@ -72,13 +72,11 @@ export function createEngine(parts: EngineParts) {
       const stored = await store.read(key)
       if (!stored) return 'unknown'
       const decoded = decodeRecord(stored)
-      // A touch that came late may have prolonged a pointer's record; its own instant counts.
-      if (decoded) return decoded.kind === 'session' || decoded.until > clock.now() ? decoded : 'unknown'
+      if (decoded) return decoded
     } catch (error) {
       if (!(error instanceof CorruptRecordError)) throw error
     }
-    await store.quarantine(key)
-    events.emit('corrupt', { handle: key })
+    if (await store.quarantine(key)) events.emit('corrupt', { handle: key })
     return 'corrupt'
   }
 
@@ -89,6 +87,8 @@ export function createEngine(parts: EngineParts) {
       const record = await read(keyOf(current))
       if (typeof record === 'string') return { kind: record }
       if (record.kind === 'session') return { kind: 'session', id: current, snapshot: record.snapshot }
+      // The pointer's own instant counts: a touch that came late may have prolonged its record.
+      if (record.until <= clock.now()) break
       if (record.kind === 'superseded') return record
       const successor = openSuccessor(current, record.sealedId)
       if (successor === undefined) break
@@ -97,7 +97,7 @@ export function createEngine(parts: EngineParts) {
     return { kind: 'unknown' }
   }
 
-  /** Finds the newest state of a session by key. */
+  /** Finds the newest state of a session by key. Nobody gets in by a key, so pointers lead to it as long as they are there. */
   async function follow(key: string): Promise<Found> {
     let current = key
     for (let hops = 0; hops <= MAX_ALIASES; hops++) {
@@ -111,6 +111,7 @@ export function createEngine(parts: EngineParts) {
 
   /** Stores a visitor's first session. */
   async function create(changes: readonly Change[]): Promise<OwnedSession> {
+    await clock.sync()
     const attributes = applyChanges(EMPTY, changes, 'report')
     const owned = await insert(newSession(clock.now(), { attributes }))
     events.emit('created', { handle: owned.snapshot.key, principal: undefined })
@@ -125,6 +126,7 @@ export function createEngine(parts: EngineParts) {
       attributes: EMPTY,
       regeneratedAt: undefined,
       device: undefined,
+      replaces: undefined,
       unknown: undefined,
       ...fields,
       createdAt,

@@ -33,7 +33,7 @@ export interface LifetimeOptions {
    * Life of a session that was logged in with `remember: true`, in place of both timeouts. Its cookie outlives the
    * browser.
    *
-   * @default '30d'
+   * @default '30d', or the absolute timeout of the preset
    */
   readonly rememberTimeout?: Duration
 }
@@ -69,7 +69,11 @@ export function createLifetime(operation: string, options: LifetimeOptions): Lif
     'absoluteTimeout',
     options.absoluteTimeout ?? defaults.absoluteTimeout,
   )
-  const rememberTimeout = readDuration(operation, 'rememberTimeout', options.rememberTimeout ?? '30d')
+  const rememberTimeout = readDuration(
+    operation,
+    'rememberTimeout',
+    options.rememberTimeout ?? (preset === undefined ? '30d' : defaults.absoluteTimeout),
+  )
   if (absoluteTimeout < idleTimeout) {
     throw new RangeError(
       `Cannot ${operation} as absoluteTimeout must be at least the idleTimeout of ${idleTimeout} ms: received ${absoluteTimeout} ms`,

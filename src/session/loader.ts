@@ -9,7 +9,7 @@ import type { EngineParts, Resolution } from './engine.ts'
 import type { HttpExchange } from './exchange.ts'
 import { isSessionId } from './id.ts'
 import type { Snapshot } from './record.ts'
-import { Session } from './session.ts'
+import { originOf, Session } from './session.ts'
 import type { Origin, SessionHost } from './state.ts'
 
 /** What a request gets when the store gives no answer. */
@@ -78,8 +78,8 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
   /** Cookies of one name may come from several paths and domains, in an order that says nothing (RFC 6265 §4.2.2). */
   async function firstValid(cookies: readonly string[]): Promise<Origin> {
     let best: Exclude<Resolution, { kind: 'session' }> | undefined
-    for (const id of cookies.slice(0, MAX_COOKIES)) {
-      if (!isSessionId(id)) continue
+    // What is no id costs the store nothing, and must not hide one that is.
+    for (const id of cookies.filter(isSessionId).slice(0, MAX_COOKIES)) {
       const found = await host.engine.resolve(id)
       if (found.kind === 'session') {
         return { kind: 'session', owned: found, moved: found.id !== id, strays: cookies.length > 1 }
@@ -118,7 +118,8 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
   return {
     load(exchange: LoadedExchange, { outage = options.outage } = {}) {
       const known = exchange[loaded]
-      if (known) return known
+      // A stricter policy than the one that it was loaded with still counts.
+      if (known) return outage === 'anonymous' ? known : known.then(refuseUnavailable)
       const cookies = host.cookies.read(exchange)
       const session =
         cookies.length === 0
@@ -128,4 +129,10 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
       return session
     },
   }
+}
+
+function refuseUnavailable<Data extends object>(session: Session<Data>): Session<Data> {
+  const origin = originOf(session)
+  if (origin.kind === 'unavailable') throw origin.error
+  return session
 }

@@ -93,7 +93,7 @@ export function createPrincipalIndex(
       if (principal === undefined) return { list: async () => [], revoke: async () => 0 }
       return {
         async list() {
-          return (await find(principal)).map(toInfo)
+          return withoutTwins(await find(principal)).map(toInfo)
         },
         async revoke(which) {
           if (typeof which === 'string') return end(await findOne(principal, which), 'user')
@@ -109,10 +109,16 @@ export function createPrincipalIndex(
     },
     async enforceLimit(principal, keep) {
       if (limit === Number.POSITIVE_INFINITY) return
-      const others = (await find(principal)).filter(({ key }) => key !== keep)
+      const others = withoutTwins(await find(principal)).filter(({ key }) => key !== keep)
       await end(others.slice(limit - 1), 'limit')
     },
   }
+}
+
+/** While a session is moved to a new id it is stored twice for a moment. */
+function withoutTwins(sessions: readonly Snapshot[]): readonly Snapshot[] {
+  const keys = new Set(sessions.map(({ key }) => key))
+  return sessions.filter(({ replaces }) => replaces === undefined || !keys.has(replaces))
 }
 
 function toInfo({ key, createdAt, lastSeenAt, expiresAt, remembered, device }: Snapshot): SessionInfo {

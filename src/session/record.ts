@@ -28,6 +28,8 @@ export interface Snapshot {
   /** When the id was minted, where that is not {@link createdAt}. */
   readonly regeneratedAt: number | undefined
   readonly device: Device | undefined
+  /** Key of the record whose place it takes; for as long as that is a session too, they are one. */
+  readonly replaces: string | undefined
   /** Fields that a newer version of this package wrote. Kept as they are. */
   readonly unknown: Attributes | undefined
 }
@@ -47,9 +49,14 @@ interface SessionData {
   readonly r?: 1
   /** Instant of regeneration. */
   readonly g?: number
+  /** Key of the record that it replaces. */
+  readonly p?: string
   /** User agent and address. */
   readonly d?: readonly [string | null, string | null]
 }
+
+/** Principal of a record that is no session but leads to one; no user can have it. */
+export const POINTER_PRINCIPAL = ''
 
 /** Decodes a record; `undefined` when it is not one that this package wrote. */
 export function decodeRecord(stored: StoredSession): DecodedRecord | undefined {
@@ -69,14 +76,15 @@ export function decodeRecord(stored: StoredSession): DecodedRecord | undefined {
 
 /** Encodes a session for {@link SessionRecord.data}. */
 export function encodeSession(
-  session: Pick<Snapshot, 'attributes' | 'remembered' | 'regeneratedAt' | 'device' | 'unknown'>,
+  session: Pick<Snapshot, 'attributes' | 'remembered' | 'regeneratedAt' | 'device' | 'replaces' | 'unknown'>,
 ): string {
-  const { attributes, remembered, regeneratedAt, device, unknown } = session
+  const { attributes, remembered, regeneratedAt, device, replaces, unknown } = session
   const data: SessionData = {
     ...unknown,
     a: attributes,
     ...(remembered && { r: 1 }),
     ...(regeneratedAt !== undefined && { g: regeneratedAt }),
+    ...(replaces !== undefined && { p: replaces }),
     ...(device && { d: [device.userAgent ?? null, device.address ?? null] }),
   }
   return JSON.stringify(data)
@@ -103,10 +111,11 @@ export function toRecord(session: Omit<Snapshot, 'key' | 'version'>): SessionRec
 }
 
 function decodeSession(stored: StoredSession, data: Record<string, unknown>): DecodedRecord | undefined {
-  const { a, r, g, d, ...rest } = data
+  const { a, r, g, d, p, ...rest } = data
   if (r !== undefined && r !== 1) return undefined
   if (g !== undefined && typeof g !== 'number') return undefined
   if (d !== undefined && !isDevice(d)) return undefined
+  if (p !== undefined && !isText(p)) return undefined
   const { key, version, principal, createdAt, lastSeenAt, expiresAt } = stored
   return {
     kind: 'session',
@@ -121,6 +130,7 @@ function decodeSession(stored: StoredSession, data: Record<string, unknown>): De
       remembered: r === 1,
       regeneratedAt: g,
       device: d && { userAgent: d[0] ?? undefined, address: d[1] ?? undefined },
+      replaces: p,
       unknown: hasFields(rest) ? rest : undefined,
     },
   }

@@ -16,9 +16,19 @@ import {
   type SessionFields,
 } from './engine.ts'
 import { SessionConflictError } from './errors.ts'
-import { type Device, encodeAlias, encodeSuperseded, type Snapshot, toRecord } from './record.ts'
+import {
+  type Device,
+  encodeAlias,
+  encodeSuperseded,
+  POINTER_PRINCIPAL,
+  type Snapshot,
+  toRecord,
+} from './record.ts'
 import { attempts } from './retries.ts'
 import { sealSuccessor } from './successor.ts'
+
+/** How long the old id of a session is known, in milliseconds: longer than any request takes. */
+const POINTER_LIFETIME = 300_000
 
 /** Who logs in, and how. */
 export interface Login {
@@ -54,6 +64,7 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
     const { principal, remembered, device } = who
     const before = current?.snapshot
     const own = before?.principal === undefined || before.principal === principal ? current : undefined
+    await clock.sync()
     const lost = await findLostLogin(who)
     const now = clock.now()
     const next = (from: Snapshot | undefined): SessionFields =>
@@ -63,16 +74,17 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
         device,
         attributes: applyChanges(from?.attributes ?? EMPTY, changes, 'report'),
         unknown: from?.unknown,
+        replaces: from?.key,
       })
 
     let owned = await engine.insert(next(own?.snapshot ?? lost))
     // When the session from before is gone or was moved by a parallel request, the login stands on its own.
     if (own) {
-      const moved = await retireBehind(own, owned, next)
+      const moved = await retireBehind(own, owned, next, 'wherever it is')
       if (moved === 'ended') throw endedAtOnce()
       if (moved !== 'overtaken') owned = moved
     }
-    if (before && !own) await engine.remove(before.key)
+    if (before && !own) await endOther(before)
     if (lost) owned = await takeOver(lost, owned, next)
     events.emit('login', { handle: owned.snapshot.key, principal, previous: before?.key })
     return owned
@@ -82,6 +94,13 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
   async function findLostLogin({ supersededBy, principal }: Login): Promise<Snapshot | undefined> {
     const found = supersededBy === undefined ? undefined : await engine.follow(supersededBy)
     return found?.kind === 'session' && found.snapshot.principal === principal ? found.snapshot : undefined
+  }
+
+  /** Another user was logged in on this browser. */
+  async function endOther({ key }: Snapshot): Promise<void> {
+    const ended = await engine.remove(key)
+    if (ended.kind !== 'session') return
+    events.emit('destroyed', { handle: ended.snapshot.key, principal: ended.snapshot.principal })
   }
 
   /** Ends the session of a lost login, with what was stored in it since it was read. */
@@ -99,9 +118,10 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
 
   async function regenerate(current: OwnedSession): Promise<Resolution> {
     const now = clock.now()
-    const next = (from: Snapshot): SessionFields => engine.newSession(now, { ...from, regeneratedAt: now })
+    const next = (from: Snapshot): SessionFields =>
+      engine.newSession(now, { ...from, regeneratedAt: now, replaces: from.key })
     const owned = await engine.insert(next(current.snapshot))
-    const moved = await retireBehind(current, owned, next)
+    const moved = await retireBehind(current, owned, next, 'where it was')
     if (typeof moved === 'object') {
       const { key, principal } = moved.snapshot
       events.emit('rotated', { handle: key, principal, previous: current.snapshot.key })
@@ -117,6 +137,7 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
    *
    * In this order nothing is lost when the process dies in between: the new record has an id that nobody knows.
    *
+   * @param target Whether a session that a parallel request moved meanwhile is followed.
    * @returns `overtaken` when the old session is not there any more: revoked, or moved by a parallel request; `ended`
    * when the new one was revoked meanwhile.
    */
@@ -124,21 +145,24 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
     old: OwnedSession,
     owned: OwnedSession,
     next: (from: Snapshot) => SessionFields,
+    target: 'where it was' | 'wherever it is',
   ): Promise<OwnedSession | 'overtaken' | 'ended'> {
-    let from = old.snapshot
+    let from = old
     let { snapshot } = owned
     try {
       for await (const attempt of attempts(random)) {
         if (attempt > 0) {
-          const newer = await overwrite(snapshot, next(from))
+          const newer = await overwrite(snapshot, next(from.snapshot))
           if (!newer) return 'ended'
           snapshot = newer
         }
-        const retired = await store.write(from.key, from.version, retire(from, old.id, owned))
+        const { key, version } = from.snapshot
+        const retired = await store.write(key, version, retire(from, owned))
         if (retired.outcome === 'written') return { id: owned.id, snapshot }
-        const newer = retired.outcome === 'conflict' ? await engine.read(from.key) : 'unknown'
-        if (typeof newer === 'string' || newer.kind !== 'session') return 'overtaken'
-        from = newer.snapshot
+        const found = retired.outcome === 'conflict' ? await engine.resolve(from.id) : undefined
+        if (found?.kind !== 'session') return 'overtaken'
+        if (found.id !== from.id && target === 'where it was') return 'overtaken'
+        from = found
       }
       return 'overtaken'
     } catch (error) {
@@ -158,8 +182,9 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
       : undefined
   }
 
-  /** The record that stays under the old key. It is nobody's session, so that it is not listed. */
-  function retire(from: Snapshot, id: string, successor: OwnedSession): SessionRecord {
+  /** The record that stays under the old key. It is longer there than it leads anybody in: whoever ends a session by
+   * a handle from before the rotation still finds it. */
+  function retire({ id, snapshot: from }: OwnedSession, successor: OwnedSession): SessionRecord {
     const { key, principal } = successor.snapshot
     const until = Math.min(clock.now() + grace, from.expiresAt)
     return {
@@ -167,10 +192,10 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
         from.principal === principal
           ? encodeAlias(key, sealSuccessor(id, successor.id), until)
           : encodeSuperseded(key, until),
-      principal: undefined,
+      principal: POINTER_PRINCIPAL,
       createdAt: from.createdAt,
       lastSeenAt: from.lastSeenAt,
-      expiresAt: until,
+      expiresAt: Math.min(clock.now() + Math.max(grace, POINTER_LIFETIME), from.expiresAt),
     }
   }
 

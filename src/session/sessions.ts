@@ -19,6 +19,7 @@ import { createIdSource, type RandomFill } from './id.ts'
 import { createLifetime, type LifetimeOptions } from './lifetime.ts'
 import { createLoader, type LoadOptions, type OutagePolicy } from './loader.ts'
 import { createPrincipalIndex, type PrincipalSessions } from './principal-sessions.ts'
+import { POINTER_PRINCIPAL } from './record.ts'
 import { createRotation } from './rotation.ts'
 import type { Session } from './session.ts'
 import { startSweeper } from './sweeper.ts'
@@ -204,7 +205,10 @@ export function createSessions<Data extends object>(
   reportEvictions(store, events)
 
   const sessions: Sessions<Data> = {
-    load: (request, loadOptions) => loader.load(findExchange(request), loadOptions),
+    load(request, loadOptions) {
+      const exchange = exchangeOf(request)
+      return exchange ? loader.load(exchange, loadOptions) : Promise.reject(notAttached())
+    },
     async revoke(handle) {
       const removed = await engine.remove(handle)
       if (removed.kind !== 'session') return false
@@ -213,7 +217,8 @@ export function createSessions<Data extends object>(
       return true
     },
     async explain(request) {
-      const exchange = findExchange(request)
+      const exchange = exchangeOf(request)
+      if (!exchange) throw notAttached()
       return explainSession(exchange, cookies, await loader.load(exchange, { outage: 'anonymous' }))
     },
     on: (name, listener) => events.on(name, listener),
@@ -242,16 +247,16 @@ function checkOptions(store: SessionStore | IndexedSessionStore, outage: string,
   }
 }
 
-function findExchange(request: object): HttpExchange {
-  const exchange = exchangeOf(request)
-  if (exchange) return exchange
-  throw new TypeError(
+function notAttached(): TypeError {
+  return new TypeError(
     'Cannot load a session as no adapter saw this request: add one before the handler, such as app.use(expressSessions(sessions))',
   )
 }
 
 function reportEvictions(store: SessionStore, events: EventHub): void {
-  store.onEvict?.(({ key, principal }) => events.emit('evicted', { handle: key, principal }))
+  store.onEvict?.(({ key, principal }) => {
+    if (principal !== POINTER_PRINCIPAL) events.emit('evicted', { handle: key, principal })
+  })
 }
 
 function createWarnOnce(): (message: string) => void {

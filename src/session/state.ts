@@ -118,6 +118,8 @@ export class SessionState {
     if (!last && this.#pending.length === 0) return this.#gone ? 'gone' : 'written'
     this.#refuseWhenUnavailable()
     if (this.#supersededBy !== undefined) throw superseded()
+    // What a stranger set and removed again needs no session.
+    if (!last && !this.#owned && Object.keys(this.attributes).length === 0) return 'written'
     // The answer waits for it, even where the handler does not.
     if (!this.#exchange.headersSent) this.#hook()
     const work = this.#commitInTurn(last)
@@ -249,7 +251,8 @@ export class SessionState {
     // A parallel request rotated the session, and this one's id belongs to the key from before.
     const found = await this.#host.engine.resolve(owned.id)
     if (this.#owned !== owned) return
-    if (found.kind !== 'session') this.#end(found)
+    // After the grace nobody learns the new id by the old one; the browser has it from the request that rotated.
+    if (found.kind !== 'session') this.#owned = { id: owned.id, snapshot }
     else if (this.#exchange.headersSent) this.#owned = found
     else this.#own(found)
   }

@@ -7,9 +7,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SessionStore } from '../stores/store.ts'
 import type { EventHub } from './events.ts'
+import { POINTER_PRINCIPAL } from './record.ts'
 
-/** So many at once keep the event loop's longest stall below 2 ms (bench/memory.ts). */
-const SLICE = 500
+/** A slice of so many is worked off in well below a millisecond (bench/memory.ts). */
+const SLICE = 256
 
 /** Sweeps by timer and on demand. */
 export interface Sweeper {
@@ -32,7 +33,9 @@ export function startSweeper(sweepSlice: SessionStore['sweep'], events: EventHub
     let total = 0
     for (;;) {
       const swept = await slice(SLICE)
-      for (const { key, principal } of swept) events.emit('expired', { handle: key, principal })
+      for (const { key, principal } of swept) {
+        if (principal !== POINTER_PRINCIPAL) events.emit('expired', { handle: key, principal })
+      }
       total += swept.length
       if (swept.length < SLICE) return total
       await nextTurn()

@@ -174,8 +174,9 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     },
     quarantine(key) {
       const id = findLive(key)
-      if (id !== NONE) table.remove(id)
-      return NOTHING
+      if (id === NONE) return FALSE
+      table.remove(id)
+      return TRUE
     },
     list(principal) {
       const at = now()

@@ -145,8 +145,10 @@ export function createSqliteStore(database: SqliteDatabase, options: SqliteStore
 
     async quarantine(key) {
       const id = toText(key)
-      await queue.write(() => {
-        if (Number(sql.setAside.run(now(), id).changes) > 0) sql.discard.run(id)
+      return queue.write(() => {
+        const found = Number(sql.setAside.run(now(), id).changes) > 0
+        if (found) sql.discard.run(id)
+        return found
       })
     },
 

@@ -99,9 +99,12 @@ export interface SessionStore {
   /**
    * Sets a record that cannot be decoded aside, where an operator finds it and `read` does not.
    *
-   * A store that keeps no second place deletes it. Nothing happens when there is no such record.
+   * A store that keeps no second place deletes it.
+   *
+   * @returns Whether this very call did, so that exactly one of several callers tells of it; `false` when there is no
+   * such record.
    */
-  quarantine(key: string): Promise<void>
+  quarantine(key: string): Promise<boolean>
 
   /**
    * The back end's own clock, in milliseconds since the Unix epoch.

@@ -53,9 +53,13 @@ export const troubleClauses: readonly StoreClause[] = [
       await create(store, neighbour, record)
       await create(store, once, record)
 
-      await store.quarantine(mintKey())
-      await store.quarantine(once)
-      await store.quarantine(once)
+      const told = [
+        await store.quarantine(mintKey()),
+        await store.quarantine(once),
+        await store.quarantine(once),
+      ]
+
+      assert.deepEqual(told, [false, true, false], 'whether this very call set it aside')
 
       assertStored(await store.read(neighbour), neighbour, record)
       assert.equal(await store.read(once), undefined)

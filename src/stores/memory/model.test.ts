@@ -154,8 +154,8 @@ class Model implements Subject {
     return session
   }
 
-  async quarantine(key: string): Promise<void> {
-    await this.delete(key)
+  async quarantine(key: string): Promise<boolean> {
+    return (await this.delete(key)) !== undefined
   }
 
   async list(principal: string): Promise<StoredSession[]> {
