@@ -128,9 +128,8 @@ function unstorable(key: string, reason: string): TypeError {
 }
 
 function freeze(value: unknown): unknown {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    for (const item of Object.values(value)) freeze(item)
-    Object.freeze(value)
-  }
-  return value
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  if (Array.isArray(value)) for (const item of value) freeze(item)
+  else for (const name in value) freeze((value as Record<string, unknown>)[name])
+  return Object.freeze(value)
 }

@@ -58,6 +58,8 @@ interface SessionData {
 /** Principal of a record that is no session but leads to one; no user can have it. */
 export const POINTER_PRINCIPAL = ''
 
+const KNOWN: ReadonlySet<string> = new Set<keyof SessionData>(['a', 'r', 'g', 'd', 'p'])
+
 /** Decodes a record; `undefined` when it is not one that this package wrote. */
 export function decodeRecord(stored: StoredSession): DecodedRecord | undefined {
   let data: unknown
@@ -111,7 +113,7 @@ export function toRecord(session: Omit<Snapshot, 'key' | 'version'>): SessionRec
 }
 
 function decodeSession(stored: StoredSession, data: Record<string, unknown>): DecodedRecord | undefined {
-  const { a, r, g, d, p, ...rest } = data
+  const { a, r, g, d, p } = data
   if (r !== undefined && r !== 1) return undefined
   if (g !== undefined && typeof g !== 'number') return undefined
   if (d !== undefined && !isDevice(d)) return undefined
@@ -131,9 +133,18 @@ function decodeSession(stored: StoredSession, data: Record<string, unknown>): De
       regeneratedAt: g,
       device: d && { userAgent: d[0] ?? undefined, address: d[1] ?? undefined },
       replaces: p,
-      unknown: hasFields(rest) ? rest : undefined,
+      unknown: findUnknown(data),
     },
   }
+}
+
+/** Most records have none, and a rest pattern costs as much as parsing them. */
+function findUnknown(data: Record<string, unknown>): Attributes | undefined {
+  for (const name in data) {
+    if (KNOWN.has(name)) continue
+    return Object.fromEntries(Object.entries(data).filter(([other]) => !KNOWN.has(other)))
+  }
+  return undefined
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -146,9 +157,4 @@ function isText(value: unknown): value is string {
 
 function isDevice(value: unknown): value is [string | null, string | null] {
   return Array.isArray(value) && value.length === 2 && value.every((part) => part === null || isText(part))
-}
-
-function hasFields(value: object): boolean {
-  for (const _ in value) return true
-  return false
 }

@@ -96,6 +96,7 @@ export class SessionState {
   get attributes(): Attributes {
     if (this.#view) return this.#view
     const stored = this.#owned?.snapshot.attributes ?? EMPTY
+    if (this.#pending.length === 0 && !this.#sent?.size) return (this.#view = stored)
     const changes = [...(this.#sent?.keys() ?? [])].flat().concat(this.#pending)
     return (this.#view = previewChanges(stored, changes))
   }
