@@ -61,7 +61,10 @@ export function readOptions(options: BalancerOptions): BalancerSettings {
   const { affinityCookie, checkPath, protocol } = settings
   if (!TOKEN.test(affinityCookie)) fail('affinityCookie must be a cookie name', affinityCookie)
   if (allowInsecureCookie && /^__(?:Host|Secure)-/i.test(affinityCookie)) {
-    fail('affinityCookie must not start with __Host- or __Secure- when allowInsecureCookie is set', affinityCookie)
+    fail(
+      'affinityCookie must not start with __Host- or __Secure- when allowInsecureCookie is set',
+      affinityCookie,
+    )
   }
   if (!/^\/[\x21\x22\x24-\x7e]*$/.test(checkPath))
     fail('checkPath must be a path that starts with /', checkPath)
