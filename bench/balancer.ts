@@ -112,7 +112,11 @@ async function play(part: string, upstream: string): Promise<void> {
   if (part === 'balancer') report(await serveBalancer(upstream, {}))
   if (part === 'balancer-sticky') {
     report(
-      await serveBalancer(upstream, { routing: 'sticky', secrets: ['0'.repeat(32)], allowInsecureCookie: true }),
+      await serveBalancer(upstream, {
+        routing: 'sticky',
+        secrets: ['0'.repeat(32)],
+        allowInsecureCookie: true,
+      }),
     )
   }
   if (part === 'http-proxy-3') report(await serveHttpProxy(upstream))
