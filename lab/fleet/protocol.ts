@@ -67,11 +67,20 @@ export interface StrategyInfo {
   readonly unavailable: LabText | undefined
 }
 
-/** Virtual visitors: each has its own cookie jar, logs in, shops, and checks that it is still itself. */
-export interface TrafficState {
+/** How much traffic is wanted. */
+export interface TrafficSettings {
+  /** From 0 to 500. */
   readonly visitors: number
-  /** Requests per second wanted, over all visitors. */
+  /** Requests per second, over all visitors, from 0 to 2,000. */
   readonly rate: number
+}
+
+/**
+ * Virtual visitors: each has its own cookie jar, logs in, shops, and checks that it is still itself.
+ *
+ * A strategy switch sends them home: the figures speak of the visitors that came to the present strategy.
+ */
+export interface TrafficState extends TrafficSettings {
   /** Visitors whose login was acknowledged. */
   readonly loggedIn: number
   /** Of those: visitors whose latest answer knew them. */
@@ -170,7 +179,8 @@ export interface Fleet {
   act(serverId: string, action: ServerAction): Promise<void>
   /** Ends all servers, starts them on another strategy. Resolves when all are healthy. */
   switchStrategy(name: string, routing?: RoutingName): Promise<void>
-  setTraffic(traffic: { readonly visitors: number; readonly rate: number }): void
+  /** Changes what is given and leaves the rest. A strategy switch does not stand in the way. */
+  setTraffic(traffic: Partial<TrafficSettings>): void
   /** Calls the listener with every event; returns the function that ends it. */
   subscribe(listener: (event: LabEvent) => void): () => void
   close(): Promise<void>
