@@ -20,7 +20,8 @@ describe.skipIf(skipsChromium)(`the dashboard in a browser${chromiumNeeded}`, ()
   let dashboard: Dashboard
 
   beforeAll(async () => {
-    ;[chromium, lab] = await Promise.all([startChromium(), startLab()])
+    chromium = await startChromium()
+    lab = await startLab()
   })
 
   beforeEach(async () => {

@@ -73,7 +73,8 @@ export async function createShopper(context: BrowserContext, shop: string): Prom
   })
 
   async function press(target: Locator): Promise<void> {
-    await Promise.all([page.waitForEvent('load'), target.click()])
+    // The shorter timeout: when there is nothing to click on, that is what the error should tell.
+    await Promise.all([page.waitForEvent('load'), target.click({ timeout: 10_000 })])
   }
 
   async function fill(path: '/login' | '/register', username: string, remember: boolean): Promise<void> {
