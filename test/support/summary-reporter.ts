@@ -17,8 +17,9 @@ export default class SummaryReporter implements Reporter {
         if (state === 'passed' || state === 'skipped') count[state]++
         else count.failed++
       }
-      // A file that cannot be loaded, or whose hook failed, counts as well.
+      // A file that cannot be loaded counts as well, and a hook that failed: its tests are told as skipped.
       count.failed += module.errors().length
+      for (const suite of module.children.allSuites()) count.failed += suite.errors().length
     }
     count.failed += errors.length
     if (reason === 'interrupted') count.failed++
