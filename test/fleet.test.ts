@@ -223,6 +223,8 @@ describe('the lab on sqlite', () => {
     ['POST', '/api/strategy', 400, '"name" must be', '{}'],
     ['POST', '/api/traffic', 400, 'visitors must be', '{"visitors":-1,"rate":1}'],
     ['POST', '/api/traffic', 400, 'visitors must be', '{"visitors":"6","rate":1}'],
+    ['POST', '/api/traffic', 400, 'rate must be', '{"rate":-1}'],
+    ['POST', '/api/traffic', 400, '"visitors", "rate" or both', '{}'],
     ['GET', '/api/servers/A/kill', 405, 'Use POST', ''],
     ['POST', '/api/state', 405, 'Use GET', ''],
     ['POST', '/api/traffic', 413, 'longer than 65536 bytes', ' '.repeat(65_537)],
@@ -233,6 +235,37 @@ describe('the lab on sqlite', () => {
     expect(response.status).toBe(status)
     expect(answer.error.message).toContain(message)
     expect(answer.error.code).toMatch(/^ERR_/)
+  })
+
+  it('changes one figure of the traffic and leaves the other', async () => {
+    await lab.call('POST', '/api/traffic', { visitors: 3, rate: 0 })
+
+    await lab.call('POST', '/api/traffic', { rate: 20 })
+    const { traffic } = await lab.state()
+    await lab.call('POST', '/api/traffic', { visitors: 0, rate: 0 })
+
+    expect(traffic).toMatchObject({ visitors: 3, rate: 20 })
+  })
+
+  it('tells everybody of an order that changed a server, once', async () => {
+    const events = followEvents(lab.control)
+    await expect.poll(() => events.seen.length).toBeGreaterThan(0)
+
+    await lab.act('B', 'drain')
+    await lab.act('B', 'pause')
+    await lab.act('B', 'kill')
+    await lab.act('B', 'kill')
+    await lab.act('B', 'start')
+
+    const told = () => events.seen.flatMap((event) => (event.type === 'notice' ? [event.text.en] : []))
+    await expect.poll(() => told().at(-1)).toBe('Server B was started')
+    events.stop()
+    expect(told()).toEqual([
+      'Server B takes no new visitors',
+      'Server B was paused',
+      'Server B was killed',
+      'Server B was started',
+    ])
   })
 
   it('takes no orders from foreign pages', async () => {
@@ -284,6 +317,28 @@ describe('switching the strategy', () => {
       expect(sqlite.servers.every(({ status, healthy }) => status === 'ready' && healthy)).toBe(true)
       expect(forgotten.every(([, status]) => status === 401)).toBe(true)
       expect(anywhere.every(([, status]) => status === 200)).toBe(true)
+    } finally {
+      await lab.stop()
+    }
+  })
+
+  it('sends the visitors home, counts anew, and takes wishes for their return meanwhile', async () => {
+    const lab = await startLab(['--headless', '--strategy', 'memory'])
+    try {
+      await lab.call('POST', '/api/traffic', { visitors: 8, rate: 200 })
+      await expect.poll(async () => (await lab.state()).traffic.lost, { timeout: 20_000 }).toBeGreaterThan(3)
+
+      const switched = lab.call('POST', '/api/strategy', { name: 'sqlite' })
+      await expect.poll(async () => (await lab.state()).switching).toBe(true)
+      await lab.call('POST', '/api/traffic', { visitors: 5 })
+      const { switching, traffic: meanwhile } = await lab.state()
+      await switched
+      await expect.poll(async () => (await lab.state()).traffic.kept, { timeout: 20_000 }).toBe(5)
+      const { traffic } = await lab.state()
+
+      expect(switching).toBe(true)
+      expect(meanwhile).toMatchObject({ visitors: 5, rate: 200, loggedIn: 0, lost: 0, requests: 0 })
+      expect(traffic).toMatchObject({ visitors: 5, rate: 200, loggedIn: 5, lost: 0, failed: 0 })
     } finally {
       await lab.stop()
     }

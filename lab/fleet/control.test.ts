@@ -14,6 +14,7 @@ async function createTrial(options: ControlOptions = {}) {
   const fleet = {
     state: () => ({ strategy: 'memory', engines: [] }),
     act: async (id: string, action: string) => void orders.push(`${id} ${action}`),
+    setTraffic: (settings: object) => void orders.push(JSON.stringify(settings)),
     subscribe(listener: (event: LabEvent) => void) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -59,6 +60,30 @@ describe('createControl()', () => {
 
     expect(statuses).toEqual([200, 200, 403, 403])
   })
+
+  it.each([{ visitors: 12, rate: 60 }, { visitors: 12 }, { rate: 60 }])(
+    'changes what is given of the traffic: %j',
+    async (settings) => {
+      const { post, orders } = await createTrial()
+
+      const response = await post('/api/traffic', settings)
+
+      expect(response.status).toBe(200)
+      expect(orders).toEqual([JSON.stringify(settings)])
+    },
+  )
+
+  it.each([{}, { visitors: '12' }, { visitors: 12, rate: null }])(
+    'refuses %j as traffic',
+    async (settings) => {
+      const { post, orders } = await createTrial()
+
+      const response = await post('/api/traffic', settings)
+
+      expect(response.status).toBe(400)
+      expect(orders).toEqual([])
+    },
+  )
 
   it('runs an experiment with its options and answers with the result', async () => {
     const experiment = createExperiment(async ({ rounds, short }) => ({

@@ -10,7 +10,7 @@ import { readJson, refuseForeign } from './control-request.ts'
 import { createEventClients } from './event-clients.ts'
 import type { Experiment, ExperimentOptions } from './experiments/registry.ts'
 import { LabError, labErrorStatus, unknownName } from './lab-error.ts'
-import type { Fleet, RoutingName, ServerAction } from './protocol.ts'
+import type { Fleet, RoutingName, ServerAction, TrafficSettings } from './protocol.ts'
 import { serveFile } from './static-files.ts'
 import { routingNames } from './strategy.ts'
 
@@ -104,9 +104,9 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
     return fleet.state()
   }
 
-  function setTraffic({ visitors, rate }: Body): void {
+  function setTraffic(body: Body): void {
     try {
-      fleet.setTraffic({ visitors: toNumber(visitors), rate: toNumber(rate) })
+      fleet.setTraffic(readTraffic(body))
     } catch (cause) {
       if (cause instanceof RangeError) throw new LabError('ERR_BAD_REQUEST', cause.message, { cause })
       throw cause
@@ -192,9 +192,19 @@ function readRouting({ routing }: Body): RoutingName | undefined {
   return known
 }
 
-/** `NaN` for what is no number, which no bounds hold. */
-function toNumber(value: unknown): number {
-  return typeof value === 'number' ? value : Number.NaN
+/** Of the figures, those that are given; their bounds are the traffic's affair. */
+function readTraffic({ visitors, rate }: Body): Partial<TrafficSettings> {
+  if (visitors === undefined && rate === undefined) {
+    throw new LabError('ERR_BAD_REQUEST', 'The body must have "visitors", "rate" or both')
+  }
+  return { ...readNumber('visitors', visitors), ...readNumber('rate', rate) }
+}
+
+/** A number under its name, or nothing when none was given. */
+function readNumber<Name extends string>(name: Name, value: unknown): { [key in Name]?: number } {
+  if (value === undefined) return {}
+  if (typeof value === 'number') return { [name]: value } as { [key in Name]?: number }
+  throw new LabError('ERR_BAD_REQUEST', `${name} must be a number`)
 }
 
 function readExperimentOptions({ rounds, seconds, short }: Body): ExperimentOptions {
@@ -205,7 +215,7 @@ function readExperimentOptions({ rounds, seconds, short }: Body): ExperimentOpti
   }
 }
 
-/** A number under its name, or nothing when none was given. */
+/** A whole number under its name, or nothing when none was given. */
 function readWhole<Name extends string>(
   name: Name,
   value: unknown,

@@ -13,8 +13,8 @@ import { createBroadcast } from './broadcast.ts'
 import { createFleetServers } from './fleet-servers.ts'
 import { createGuard } from './guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
-import type { ExperimentInfo, Fleet, LabState, RequestEntry, RoutingName } from './protocol.ts'
-import { describeCrash, describeIncident, describeSwitch } from './notices.ts'
+import type { ExperimentInfo, Fleet, LabState, RequestEntry, RoutingName, ServerStatus } from './protocol.ts'
+import { describeCrash, describeIncident, describeOrder, describeSwitch } from './notices.ts'
 import { createRequestFeed } from './request-feed.ts'
 import { shownHandle } from './session-handle.ts'
 import { describeStrategy, findStrategy, strategies } from './strategies.ts'
@@ -141,6 +141,8 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     switching = true
     broadcast.changed(0)
     try {
+      // Their logins end with the servers: what was lost on one strategy must not be counted on the next.
+      await traffic.pause()
       await servers.end(END_TIMEOUT)
       await rm(runFolder(), { recursive: true, force: true })
       strategy = next
@@ -148,6 +150,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       balancer.setRouting(routing)
       await startServers()
     } finally {
+      traffic.resume()
       switching = false
       broadcast.changed(0)
     }
@@ -166,8 +169,17 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     await guard.close()
   }
 
-  function expectIdle(): void {
+  /** A server that there is not counts as stopped; the order itself refuses it. */
+  function statusOf(id: string): ServerStatus {
+    return servers.states().find((server) => server.id === id)?.status ?? 'stopped'
+  }
+
+  function expectOpen(): void {
     if (closing) throw new LabError('ERR_CONFLICT', 'The lab is ending')
+  }
+
+  function expectIdle(): void {
+    expectOpen()
     if (switching) throw new LabError('ERR_CONFLICT', 'The strategy is being switched')
   }
 
@@ -193,7 +205,10 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     state,
     async act(id, action) {
       expectIdle()
+      const before = statusOf(id)
       await servers.act(id, action)
+      const notice = describeOrder(id, before, statusOf(id))
+      if (notice) broadcast.notice(...notice)
     },
     async switchStrategy(name, routing) {
       const next = await expectStrategy(name)
@@ -208,7 +223,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       infos = await Promise.all(strategies.map(describeStrategy))
     },
     setTraffic(settings) {
-      expectIdle()
+      expectOpen()
       traffic.set(settings)
       broadcast.changed()
     },

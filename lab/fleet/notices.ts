@@ -4,11 +4,32 @@
  * @module
  */
 
-import type { LabText } from './protocol.ts'
+import type { LabText, ServerStatus } from './protocol.ts'
 import type { Incident } from './server-messages.ts'
 
 /** How urgent a notice is, and what it says. */
 export type Notice = readonly ['info' | 'warning', LabText]
+
+/** A server does something else because somebody asked for it; `undefined` when it still does the same. */
+export function describeOrder(id: string, before: ServerStatus, after: ServerStatus): Notice | undefined {
+  if (before === after) return undefined
+  if (after === 'stopped')
+    return ['info', { en: `Server ${id} was killed`, ko: `서버 ${id}를 강제 종료했습니다` }]
+  if (after === 'paused')
+    return ['info', { en: `Server ${id} was paused`, ko: `서버 ${id}를 일시 정지했습니다` }]
+  if (before === 'stopped')
+    return ['info', { en: `Server ${id} was started`, ko: `서버 ${id}를 시작했습니다` }]
+  if (before === 'paused') return ['info', { en: `Server ${id} goes on`, ko: `서버 ${id}가 다시 동작합니다` }]
+  if (after === 'draining')
+    return [
+      'info',
+      { en: `Server ${id} takes no new visitors`, ko: `서버 ${id}가 새 방문자를 받지 않습니다` },
+    ]
+  return [
+    'info',
+    { en: `Server ${id} takes new visitors again`, ko: `서버 ${id}가 새 방문자를 다시 받습니다` },
+  ]
+}
 
 /** A server ended that nobody had asked to end. */
 export function describeCrash(id: string, how: string): Notice {

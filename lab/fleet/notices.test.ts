@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest'
+import { describeOrder } from './notices.ts'
+import type { ServerStatus } from './protocol.ts'
+
+describe('describeOrder()', () => {
+  it.each<[before: ServerStatus, after: ServerStatus, en: string, ko: string]>([
+    ['ready', 'stopped', 'Server B was killed', '서버 B를 강제 종료했습니다'],
+    ['paused', 'stopped', 'Server B was killed', '서버 B를 강제 종료했습니다'],
+    ['stopped', 'ready', 'Server B was started', '서버 B를 시작했습니다'],
+    ['ready', 'paused', 'Server B was paused', '서버 B를 일시 정지했습니다'],
+    ['draining', 'paused', 'Server B was paused', '서버 B를 일시 정지했습니다'],
+    ['paused', 'ready', 'Server B goes on', '서버 B가 다시 동작합니다'],
+    ['paused', 'draining', 'Server B goes on', '서버 B가 다시 동작합니다'],
+    ['ready', 'draining', 'Server B takes no new visitors', '서버 B가 새 방문자를 받지 않습니다'],
+    ['draining', 'ready', 'Server B takes new visitors again', '서버 B가 새 방문자를 다시 받습니다'],
+  ])('tells how a server went from %s to %s', (before, after, en, ko) => {
+    expect(describeOrder('B', before, after)).toEqual(['info', { en, ko }])
+  })
+
+  it.each<ServerStatus>(['ready', 'draining', 'paused', 'stopped'])(
+    'has nothing to tell of an order that left a server %s',
+    (status) => {
+      expect(describeOrder('B', status, status)).toBeUndefined()
+    },
+  )
+})
