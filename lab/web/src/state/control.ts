@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ExperimentResult, RoutingName, ServerAction } from '../../../fleet/protocol.ts'
+import type { ExperimentResult, RoutingName, ServerAction, TrafficSettings } from '../../../fleet/protocol.ts'
 
 /** What can be done to a back-end server of a strategy. */
 export type EngineAction = 'kill' | 'pause' | 'resume' | 'start'
@@ -26,7 +26,8 @@ export interface Control {
   switchStrategy(name: string, routing?: RoutingName): Promise<void>
   actOnServer(id: string, action: ServerAction): Promise<void>
   actOnEngine(name: string, action: EngineAction): Promise<void>
-  setTraffic(traffic: { readonly visitors: number; readonly rate: number }): Promise<void>
+  /** Changes what is given and leaves the rest. */
+  setTraffic(change: Partial<TrafficSettings>): Promise<void>
   runExperiment(name: string): Promise<ExperimentResult>
 }
 
@@ -55,8 +56,8 @@ export function createControl(fetch: typeof globalThis.fetch): Control {
     async actOnEngine(name, action) {
       await post(`engines/${encodeURIComponent(name)}/${action}`)
     },
-    async setTraffic(traffic) {
-      await post('traffic', traffic)
+    async setTraffic(change) {
+      await post('traffic', change)
     },
     async runExperiment(name) {
       return (await post(`experiments/${encodeURIComponent(name)}`)) as ExperimentResult

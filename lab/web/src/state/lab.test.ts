@@ -86,28 +86,28 @@ describe('createLab()', () => {
     expect(calls).toEqual([['server', 'B', 'kill']])
   })
 
-  it('changes one part of the traffic and leaves the other', async () => {
+  it.each([{ visitors: 12 }, { rate: 80 }])('sends what changed of the traffic: %j', async (change) => {
     const { lab, calls } = createTrial()
     lab.receive({
       type: 'state',
       state: createState({ traffic: createTraffic({ visitors: 200, rate: 50 }) }),
     })
 
-    await lab.setTraffic({ rate: 80 })
+    await lab.setTraffic(change)
 
-    expect(calls).toEqual([['traffic', { visitors: 200, rate: 80 }]])
+    expect(calls).toEqual([['traffic', change]])
   })
 
-  it('adds a second change of the traffic to the first one that is not yet in the state', async () => {
+  it('lets a newer number of visitors replace the older one, and not the pace', async () => {
     const { lab, calls } = createTrial()
-    lab.receive({
-      type: 'state',
-      state: createState({ traffic: createTraffic({ visitors: 200, rate: 50 }) }),
-    })
 
-    await Promise.all([lab.setTraffic({ rate: 80 }), lab.setTraffic({ visitors: 10 })])
+    await Promise.all([{ visitors: 5 }, { visitors: 6 }, { rate: 70 }, { visitors: 7 }].map(lab.setTraffic))
 
-    expect(calls.at(-1)).toEqual(['traffic', { visitors: 10, rate: 80 }])
+    expect(calls).toEqual([
+      ['traffic', { visitors: 5 }],
+      ['traffic', { rate: 70 }],
+      ['traffic', { visitors: 7 }],
+    ])
   })
 
   it('keeps the latest result of an experiment', async () => {

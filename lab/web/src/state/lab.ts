@@ -13,6 +13,7 @@ import type {
   RequestEntry,
   RoutingName,
   ServerAction,
+  TrafficSettings,
 } from '../../../fleet/protocol.ts'
 import { messages } from '../text/messages.ts'
 import { type Control, ControlError, type EngineAction } from './control.ts'
@@ -21,12 +22,6 @@ import { type FeedFilter, pauseFeed } from './feed.ts'
 import { createLatest } from './latest.ts'
 import { emptyModel, type LabModel, reduceLab } from './model.ts'
 import type { Toasts } from './toasts.ts'
-
-/** How many virtual visitors shop, and how many requests per second they send together. */
-export interface Traffic {
-  readonly visitors: number
-  readonly rate: number
-}
 
 /** State and actions of the page. Actions never reject: what fails becomes a message on the page. */
 export interface Lab {
@@ -53,8 +48,8 @@ export interface Lab {
   switchStrategy(name: string, routing?: RoutingName): Promise<void>
   actOnServer(id: string, action: ServerAction): Promise<void>
   actOnEngine(name: string, action: EngineAction): Promise<void>
-  /** Changes a part of the traffic. While one change is under way, only the newest of the others follows. */
-  setTraffic(change: Partial<Traffic>): Promise<void>
+  /** Changes a part of the traffic. While one change is under way, only the newest of the same figure follows. */
+  setTraffic(change: Partial<TrafficSettings>): Promise<void>
   runExperiment(name: string): Promise<void>
 }
 
@@ -74,7 +69,9 @@ export function createLab(control: Control, options: LabOptions): Lab {
   const followed = signal<string | undefined>(undefined)
   const results = signal<Readonly<Record<string, ExperimentResult>>>({})
   const pending = signal<ReadonlySet<string>>(new Set())
-  const traffic = createLatest<Traffic>((wanted) => control.setTraffic(wanted))
+  // One for each figure, as the fleet puts them together: what the page would add could be out of date.
+  const visitors = createLatest<number>((wanted) => control.setTraffic({ visitors: wanted }))
+  const rate = createLatest<number>((wanted) => control.setTraffic({ rate: wanted }))
   const listeners = new Set<(requests: readonly RequestEntry[]) => void>()
 
   function complain(error: unknown): void {
@@ -130,8 +127,10 @@ export function createLab(control: Control, options: LabOptions): Lab {
     actOnServer: (id, action) => attempt(`servers/${id}`, () => control.actOnServer(id, action)),
     actOnEngine: (name, action) => attempt(`engines/${name}`, () => control.actOnEngine(name, action)),
     async setTraffic(change) {
-      const { visitors, rate } = traffic.wanted ?? model.value.state?.traffic ?? { visitors: 0, rate: 0 }
-      await traffic.set({ visitors, rate, ...change }).catch(complain)
+      const changes: Promise<void>[] = []
+      if (change.visitors !== undefined) changes.push(visitors.set(change.visitors))
+      if (change.rate !== undefined) changes.push(rate.set(change.rate))
+      await Promise.all(changes).catch(complain)
     },
     runExperiment: (name) =>
       attempt(`experiments/${name}`, async () => {

@@ -42,18 +42,6 @@ describe('createLatest()', () => {
     expect(values()).toEqual([1, 3])
   })
 
-  it('knows what was asked for until it is acknowledged', async () => {
-    const { latest, sent } = createTrial()
-
-    const set = latest.set(5)
-    const during = latest.wanted
-    sent[0]!.answer.resolve()
-    await set
-
-    expect(during).toBe(5)
-    expect(latest.wanted).toBeUndefined()
-  })
-
   it('rejects when the newest value was refused, and goes on with the next', async () => {
     const { latest, sent, values } = createTrial()
     const refused = latest.set(1)

@@ -6,8 +6,6 @@
 
 /** Sends values. */
 export interface Latest<T> {
-  /** What was asked for last and is not yet acknowledged; `undefined` when nothing is under way. */
-  readonly wanted: T | undefined
   /** Resolves once nothing newer waits; rejects when the newest value was refused. */
   set(value: T): Promise<void>
 }
@@ -16,7 +14,6 @@ export interface Latest<T> {
 export function createLatest<T>(send: (value: T) => Promise<void>): Latest<T> {
   let waiting: { readonly value: T } | undefined
   let running: Promise<void> | undefined
-  let wanted: T | undefined
 
   async function drain(): Promise<void> {
     try {
@@ -31,16 +28,11 @@ export function createLatest<T>(send: (value: T) => Promise<void>): Latest<T> {
       }
     } finally {
       running = undefined
-      wanted = undefined
     }
   }
 
   return {
-    get wanted() {
-      return wanted
-    },
     set(value) {
-      wanted = value
       waiting = { value }
       running ??= drain()
       return running
