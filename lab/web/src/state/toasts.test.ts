@@ -2,24 +2,47 @@ import { describe, expect, it } from 'vitest'
 import { createToasts } from './toasts.ts'
 
 function createTrial() {
-  const due: (() => void)[] = []
-  const toasts = createToasts({ schedule: (callback) => due.push(callback) })
-  const texts = (): string[] => toasts.list.value.map(({ text }) => text.en)
-  return { toasts, texts, elapse: () => due.splice(0).forEach((callback) => callback()) }
+  const timers: { readonly callback: () => void; readonly dueAt: number }[] = []
+  let time = 0
+  const toasts = createToasts({
+    schedule: (callback, delay) => timers.push({ callback, dueAt: time + delay }),
+  })
+  return {
+    toasts,
+    texts: (): string[] => toasts.list.value.map(({ text }) => text.en),
+    elapse(milliseconds: number) {
+      time += milliseconds
+      for (const { callback, dueAt } of timers) if (dueAt <= time) callback()
+    },
+  }
 }
 
 const say = (text: string) => ({ en: text, ko: text })
 
 describe('createToasts()', () => {
-  it('lets news go by themselves, and errors stay', () => {
+  it('lets news go by themselves', () => {
     const { toasts, texts, elapse } = createTrial()
     toasts.show('info', say('ready'))
     toasts.show('warning', say('killed'))
+
+    elapse(6_999)
+    const before = texts()
+    elapse(1)
+
+    expect(before).toEqual(['ready', 'killed'])
+    expect(texts()).toEqual([])
+  })
+
+  it('covers nothing with an error for longer than 8 seconds', () => {
+    const { toasts, texts, elapse } = createTrial()
     toasts.show('error', say('refused'))
 
-    elapse()
+    elapse(7_999)
+    const before = texts()
+    elapse(1)
 
-    expect(texts()).toEqual(['refused'])
+    expect(before).toEqual(['refused'])
+    expect(texts()).toEqual([])
   })
 
   it('takes away the one that was dismissed', () => {

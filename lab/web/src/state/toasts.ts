@@ -1,5 +1,5 @@
 /**
- * Short messages over the page: news leave by themselves, errors stay until they are read.
+ * Short messages over the page: they leave by themselves, as they cover what is below, errors last.
  *
  * @module
  */
@@ -31,13 +31,19 @@ export interface ToastsOptions {
    * @default 7000
    */
   readonly lifetime?: number
+  /**
+   * How long errors stay, in milliseconds. They were read out when they came, so none is lost on those who listen.
+   *
+   * @default 8000
+   */
+  readonly errorLifetime?: number
 }
 
 const TOAST_LIMIT = 4
 
 /** Creates an empty list of messages. */
 export function createToasts(options: ToastsOptions): Toasts {
-  const { schedule, lifetime = 7_000 } = options
+  const { schedule, lifetime = 7_000, errorLifetime = 8_000 } = options
   const list = signal<readonly Toast[]>([])
   let count = 0
 
@@ -50,7 +56,7 @@ export function createToasts(options: ToastsOptions): Toasts {
     show(level, text) {
       const id = ++count
       list.value = [...list.value, { id, level, text }].slice(-TOAST_LIMIT)
-      if (level !== 'error') schedule(() => dismiss(id), lifetime)
+      schedule(() => dismiss(id), level === 'error' ? errorLifetime : lifetime)
     },
     dismiss,
   }
