@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Attributes, type Change, previewChanges } from './attributes.ts'
+import type { Attributes, Change } from './attributes.ts'
+import { ChangeLog } from './change-log.ts'
 import type { Commits } from './commits.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import { EMPTY, type Engine, type Found, type OwnedSession } from './engine.ts'
@@ -45,8 +46,6 @@ export interface SessionHost {
 /** What became of a session's changes: stored, or dropped as the session was ended meanwhile. */
 export type CommitOutcome = 'written' | 'gone'
 
-const NO_CHANGES: readonly Change[] = Object.freeze([])
-
 /** The moving parts of a `Session`. */
 export class SessionState {
   readonly #host: SessionHost
@@ -55,13 +54,9 @@ export class SessionState {
   #owned: OwnedSession | undefined
   #supersededBy: string | undefined
   #gone = false
-  /** Changes that no commit has taken yet. */
-  #pending: readonly Change[] = NO_CHANGES
-  /** Changes whose commit is under way. */
-  #sent: Map<readonly Change[], Promise<unknown>> | undefined
+  readonly #changes = new ChangeLog()
   #commits: Set<Promise<unknown>> | undefined
   #exclusive: Promise<void> | undefined
-  #view: Attributes | undefined
   #cookie: 'set' | 'clear' | undefined
   #strays = false
   #hooked = false
@@ -94,11 +89,7 @@ export class SessionState {
 
   /** All attributes as this request sees them: stored ones with its own changes on top. */
   get attributes(): Attributes {
-    if (this.#view) return this.#view
-    const stored = this.#owned?.snapshot.attributes ?? EMPTY
-    if (this.#pending.length === 0 && !this.#sent?.size) return (this.#view = stored)
-    const changes = [...(this.#sent?.keys() ?? [])].flat().concat(this.#pending)
-    return (this.#view = previewChanges(stored, changes))
+    return this.#changes.previewOver(this.#owned?.snapshot.attributes ?? EMPTY)
   }
 
   /** Notes a change, to be committed before the headers leave. */
@@ -108,15 +99,14 @@ export class SessionState {
     if (this.#gone) return
     const late = this.#exchange.headersSent
     if (late && (this.#host.development || !this.#owned)) throw lateWrite()
-    this.#pending = [...this.#pending, change]
-    this.#view = undefined
+    this.#changes.note(change)
     if (late) this.#commitLate(this.#owned as OwnedSession)
     else this.#hook()
   }
 
   /** Commits what was noted, and then `last`. */
   async commit(last?: Change): Promise<CommitOutcome> {
-    if (!last && this.#pending.length === 0) return this.#gone ? 'gone' : 'written'
+    if (!last && !this.#changes.isPending) return this.#gone ? 'gone' : 'written'
     this.#refuseWhenUnavailable()
     if (this.#supersededBy !== undefined) throw superseded()
     // What a stranger set and removed again needs no session.
@@ -142,7 +132,7 @@ export class SessionState {
       address: this.#exchange.address,
     }
     await this.#exclusively(() =>
-      this.#withPending(async (changes) => {
+      this.#changes.handOver(async (changes) => {
         const supersededBy = this.#supersededBy
         this.#own(await rotation.login(this.#owned, changes, { principal, remembered, device, supersededBy }))
         this.#supersededBy = undefined
@@ -175,7 +165,7 @@ export class SessionState {
         const { key, principal } = removed.snapshot
         this.#host.events.emit('destroyed', { handle: key, principal })
       }
-      this.#pending = NO_CHANGES
+      this.#changes.drop()
       this.#end(removed?.kind === 'superseded' ? removed : 'destroyed')
     })
   }
@@ -200,7 +190,10 @@ export class SessionState {
     if (this.#gone) return 'gone'
     if (!this.#owned) return this.#create(last)
     const { snapshot } = this.#owned
-    const found = await this.#withPending((changes) => this.#host.commits.commit(snapshot, changes), last)
+    const found = await this.#changes.handOver(
+      (changes) => this.#host.commits.commit(snapshot, changes),
+      last,
+    )
     if (found.kind === 'session') {
       await this.#renew(found.snapshot)
       return 'written'
@@ -213,32 +206,9 @@ export class SessionState {
   async #create(last: Change | undefined): Promise<CommitOutcome> {
     this.#requireHeaders()
     return this.#exclusively(async () => {
-      this.#own(await this.#withPending((changes) => this.#host.engine.create(changes), last))
+      this.#own(await this.#changes.handOver((changes) => this.#host.engine.create(changes), last))
       return 'written' as const
     })
-  }
-
-  /** Hands all pending changes and then `last` over. If that fails, those that were noted are pending again. */
-  async #withPending<Result>(
-    store: (changes: readonly Change[]) => Promise<Result>,
-    last?: Change,
-  ): Promise<Result> {
-    const noted = this.#pending
-    const changes = last ? [...noted, last] : noted
-    const sent = (this.#sent ??= new Map<readonly Change[], Promise<unknown>>())
-    this.#pending = NO_CHANGES
-    const work = store(changes)
-    sent.set(changes, work)
-    this.#view = undefined
-    try {
-      return await work
-    } catch (error) {
-      this.#pending = [...noted, ...this.#pending]
-      throw error
-    } finally {
-      sent.delete(changes)
-      this.#view = undefined
-    }
   }
 
   /** Takes over what a commit has stored. */
@@ -260,9 +230,9 @@ export class SessionState {
 
   /** Creation, login, rotation and end change what all other operations build on: they run alone. */
   async #exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
-    while (this.#exclusive || this.#sent?.size) {
+    while (this.#exclusive || this.#changes.isSending) {
       await this.#exclusive
-      if (this.#sent) await Promise.allSettled(this.#sent.values())
+      await this.#changes.settle()
     }
     let release = (): void => undefined
     this.#exclusive = new Promise((resolve) => (release = resolve))
@@ -270,7 +240,6 @@ export class SessionState {
       return await task()
     } finally {
       this.#exclusive = undefined
-      this.#view = undefined
       release()
     }
   }
@@ -278,14 +247,12 @@ export class SessionState {
   #own(owned: OwnedSession): void {
     this.#owned = owned
     this.#cookie = 'set'
-    this.#view = undefined
   }
 
   /** The session is not there any more: ended here or elsewhere, or a user's since a parallel request logged in. */
   #end(how: 'destroyed' | Exclude<Found, { kind: 'session' }>): void {
     this.#owned = undefined
-    this.#view = undefined
-    if (how !== 'destroyed') this.#pending = NO_CHANGES
+    if (how !== 'destroyed') this.#changes.drop()
     if (how !== 'destroyed' && how.kind === 'superseded') {
       // The browser holds the cookie of the login by now.
       this.#supersededBy = how.by
@@ -315,7 +282,7 @@ export class SessionState {
   }
 
   #beforeHeaders(): Promise<void> | undefined {
-    if (this.#pending.length > 0 || this.#commits?.size || this.#exclusive) return this.#settle()
+    if (this.#changes.isPending || this.#commits?.size || this.#exclusive) return this.#settle()
     this.#writeCookie()
     return undefined
   }
@@ -324,7 +291,7 @@ export class SessionState {
     if (this.#commits) await Promise.all(this.#commits)
     while (this.#exclusive) await this.#exclusive
     this.#settling = true
-    if (this.#pending.length > 0) await this.commit()
+    if (this.#changes.isPending) await this.commit()
     this.#settling = false
     this.#writeCookie()
   }

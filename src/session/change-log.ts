@@ -1,0 +1,76 @@
+/**
+ * The changes of one request: those noted, and those whose commit is under way.
+ *
+ * @module
+ */
+
+import { type Attributes, type Change, previewChanges } from './attributes.ts'
+
+const NO_CHANGES: readonly Change[] = Object.freeze([])
+
+/** Keeps a request's changes until they are stored. */
+export class ChangeLog {
+  /** Changes that no commit has taken yet. */
+  #noted = NO_CHANGES
+  /** Changes whose commit is under way. */
+  #sent: Map<readonly Change[], Promise<unknown>> | undefined
+  #preview: { readonly stored: Attributes; readonly attributes: Attributes } | undefined
+
+  /** Whether changes wait to be committed. */
+  get isPending(): boolean {
+    return this.#noted.length > 0
+  }
+
+  /** Whether a commit is under way. */
+  get isSending(): boolean {
+    return this.#sent !== undefined && this.#sent.size > 0
+  }
+
+  note(change: Change): void {
+    this.#noted = [...this.#noted, change]
+    this.#preview = undefined
+  }
+
+  /** Forgets what was noted. */
+  drop(): void {
+    this.#noted = NO_CHANGES
+    this.#preview = undefined
+  }
+
+  /** Stored attributes with these changes on top. */
+  previewOver(stored: Attributes): Attributes {
+    if (!this.isPending && !this.isSending) return stored
+    if (this.#preview?.stored !== stored) {
+      const changes = [...(this.#sent?.keys() ?? [])].flat().concat(this.#noted)
+      this.#preview = { stored, attributes: previewChanges(stored, changes) }
+    }
+    return this.#preview.attributes
+  }
+
+  /** Hands everything noted and then `last` over. If that fails, what was noted is pending again. */
+  async handOver<Result>(
+    store: (changes: readonly Change[]) => Promise<Result>,
+    last?: Change,
+  ): Promise<Result> {
+    const noted = this.#noted
+    const changes = last ? [...noted, last] : noted
+    const sent = (this.#sent ??= new Map<readonly Change[], Promise<unknown>>())
+    this.drop()
+    const work = store(changes)
+    sent.set(changes, work)
+    try {
+      return await work
+    } catch (error) {
+      this.#noted = [...noted, ...this.#noted]
+      throw error
+    } finally {
+      sent.delete(changes)
+      this.#preview = undefined
+    }
+  }
+
+  /** Resolves when no commit is under way, however they end. */
+  async settle(): Promise<void> {
+    if (this.#sent) await Promise.allSettled(this.#sent.values())
+  }
+}
