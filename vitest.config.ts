@@ -8,6 +8,7 @@ const alias = [
   { find: /^coatcheck$/, replacement: `${src}index.ts` },
   { find: /^coatcheck\/balancer$/, replacement: `${src}balancer/balancer.ts` },
   { find: /^coatcheck\/conformance$/, replacement: `${src}conformance/index.ts` },
+  { find: /^coatcheck\/tokens$/, replacement: `${src}tokens/index.ts` },
   { find: /^coatcheck\/(.+)$/, replacement: `${src}$1.ts` },
 ]
 

@@ -28,6 +28,8 @@ export {
   CorruptRecordError,
   type IndexedSessionStore,
   MAX_RECORD_LENGTH,
+  type RevokingSessionStore,
+  type SessionCopies,
   type SessionRecord,
   type SessionStore,
   StoreUnavailableError,

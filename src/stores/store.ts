@@ -69,10 +69,12 @@ export interface SessionStore {
   /**
    * Reads a live session.
    *
+   * @param atLeast Version that the caller has proof of. A store with {@link SessionStore.copies} never answers with
+   * an older one from a copy; it asks the back end. Other stores always do, and ignore it.
    * @returns `undefined` when there is none: unknown, expired and deleted look alike.
    * @throws {CorruptRecordError} when something is stored that the store cannot decode.
    */
-  read(key: string): Promise<StoredSession | undefined>
+  read(key: string, atLeast?: number): Promise<StoredSession | undefined>
 
   /**
    * Replaces a live session that still has the given version.
@@ -129,6 +131,45 @@ export interface SessionStore {
    * Present where a store is bounded. The listener is called synchronously and must not throw.
    */
   readonly onEvict?: (listener: (session: SweptSession) => void) => void
+
+  /** The copies in this process. Present where {@link SessionStore.read} may answer from one. */
+  readonly copies?: SessionCopies
+}
+
+/**
+ * Copies of sessions in this process, which the engine asks before it asks the store.
+ *
+ * A copy is served only as long as its freshness is *proven*: whatever was acknowledged on any server longer ago
+ * than the bound is in it. Looking at a copy is synchronous and never fails.
+ */
+export interface SessionCopies {
+  /**
+   * A live session whose copy is proven fresh and not older than `atLeast`; `undefined` when the store must be asked.
+   *
+   * @param now Current time by the store's clock, in milliseconds since the Unix epoch.
+   * @param atLeast Version that the caller has proof of; 0 for none.
+   */
+  peek(key: string, now: number, atLeast: number): StoredSession | undefined
+
+  /**
+   * A copy to get by with while the store gives no answer: not proven fresh any more, but it was within the bound.
+   *
+   * @param now Current time by the store's clock, in milliseconds since the Unix epoch.
+   */
+  stale(key: string, now: number): StoredSession | undefined
+
+  /** Reads past the copies, as {@link SessionStore.read} of a store without any. */
+  fresh(key: string): Promise<StoredSession | undefined>
+
+  /**
+   * Encodes a version for the cookie, so that the next server knows which writes it must have seen.
+   *
+   * @returns 1 to 64 characters of base64url.
+   */
+  stamp(key: string, version: number): string
+
+  /** Decodes a stamp; 0 when it is not one of this store for this key. */
+  floor(key: string, stamp: string): number
 }
 
 /** What remains of a session that expired or was evicted. */
@@ -143,6 +184,18 @@ export interface SweptSession {
 export interface IndexedSessionStore extends SessionStore {
   /** Lists the live sessions of a user, in no particular order; an empty array when there are none. */
   list(principal: string): Promise<readonly StoredSession[]>
+}
+
+/** A store that cannot find the sessions of a user, but can end them all at once. */
+export interface RevokingSessionStore extends SessionStore {
+  /**
+   * Ends every session of a user that is stored now.
+   *
+   * When it resolves, none of them is found any more on any server. Sessions created later are not affected.
+   *
+   * @param except Key of the session that stays, if it is this user's.
+   */
+  revokeAll(principal: string, except?: string): Promise<void>
 }
 
 /** Longest `data` that every store must accept, in UTF-16 code units. */
