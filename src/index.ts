@@ -19,10 +19,21 @@ export type { HttpExchange } from './session/exchange.ts'
 export type { RandomFill } from './session/id.ts'
 export type { LifetimeOptions, TimeoutPreset } from './session/lifetime.ts'
 export type { LoadOptions, OutagePolicy } from './session/loader.ts'
-export type { PrincipalSessions, RevokeOptions, SessionInfo } from './session/principal-sessions.ts'
+export type {
+  PrincipalRevocation,
+  PrincipalSessions,
+  RevokeOptions,
+  SessionInfo,
+} from './session/principal-sessions.ts'
 export type { Device } from './session/record.ts'
 export type { LoginOptions, Session } from './session/session.ts'
-export { createSessions, type Sessions, type SessionsOptions, type UserSessions } from './session/sessions.ts'
+export {
+  createSessions,
+  type RevocableSessions,
+  type Sessions,
+  type SessionsOptions,
+  type UserSessions,
+} from './session/sessions.ts'
 export type { CommitOutcome } from './session/state.ts'
 export {
   CorruptRecordError,

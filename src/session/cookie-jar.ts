@@ -5,8 +5,8 @@
  */
 
 import { type CookieFormat, readCookies, serializeCookie, serializeStrayExpiries } from './cookie.ts'
-import type { OwnedSession } from './engine.ts'
 import type { HttpExchange } from './exchange.ts'
+import type { Snapshot } from './record.ts'
 
 /** Reads and writes the session cookie. */
 export interface CookieJar {
@@ -14,7 +14,8 @@ export interface CookieJar {
   nameFor(exchange: HttpExchange): string
   /** All values the request carries. */
   read(exchange: HttpExchange): readonly string[]
-  set(exchange: HttpExchange, owned: OwnedSession): void
+  /** Sets the cookie to a value; `snapshot` is of the session that it stands for. */
+  set(exchange: HttpExchange, value: string, snapshot: Snapshot): void
   clear(exchange: HttpExchange): void
   /** Expires cookies of the same name under other paths and domains. */
   expireStrays(exchange: HttpExchange): void
@@ -64,7 +65,7 @@ export function createCookieJar(format: CookieFormat, options: CookieJarOptions)
     nameFor: (exchange) => (isSecure(exchange) ? format.secureName : format.plainName),
     read: (exchange) =>
       readCookies(exchange.header('cookie'), isSecure(exchange) ? format.secureName : format.plainName),
-    set(exchange, { id, snapshot }) {
+    set(exchange, value, snapshot) {
       const secure = isSecure(exchange)
       const problem = trouble(exchange)
       if (problem !== undefined) warn(problem)
@@ -75,7 +76,7 @@ export function createCookieJar(format: CookieFormat, options: CookieJarOptions)
       }
       write(
         exchange,
-        serializeCookie(format, secure, id, snapshot.remembered ? snapshot.expiresAt - now() : undefined),
+        serializeCookie(format, secure, value, snapshot.remembered ? snapshot.expiresAt - now() : undefined),
       )
     },
     clear(exchange) {

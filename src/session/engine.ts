@@ -8,7 +8,9 @@ import {
   CorruptRecordError,
   type IndexedSessionStore,
   MAX_RECORD_LENGTH,
+  type RevokingSessionStore,
   type SessionStore,
+  type StoredSession,
   StoreUnavailableError,
 } from '../stores/store.ts'
 import { type Attributes, applyChanges, type Change } from './attributes.ts'
@@ -23,7 +25,7 @@ import { openSuccessor } from './successor.ts'
 /** What the engine works with. */
 export interface EngineParts {
   /** Guarded store. */
-  readonly store: SessionStore | IndexedSessionStore
+  readonly store: SessionStore | IndexedSessionStore | RevokingSessionStore
   readonly clock: StoreClock
   readonly lifetime: Lifetime
   readonly events: EventHub
@@ -52,11 +54,17 @@ export type Resolution =
   | (Found & { readonly kind: 'session'; readonly id: string })
   | Exclude<Found, { kind: 'session' }>
 
+/** How new an answer must be: the newest that the store has, or not older than this version. */
+export type Freshness = 'newest' | number
+
 /** What is stored of a session, before it has a key. */
 export type SessionFields = Omit<Snapshot, 'key' | 'version'>
 
 /** No attributes. */
 export const EMPTY: Attributes = Object.freeze({})
+/** A store that refuses within so many milliseconds is asked again under another key, so often in all. */
+const QUICK_REFUSAL = 20
+const MAX_INSERTS = 3
 /** A key may lead through this many rotations within one grace. */
 const MAX_ALIASES = 8
 
@@ -67,9 +75,16 @@ export type Engine = ReturnType<typeof createEngine>
 export function createEngine(parts: EngineParts) {
   const { store, clock, lifetime, events, mintId } = parts
 
-  async function read(key: string): Promise<DecodedRecord | 'unknown' | 'corrupt'> {
+  function fetch(key: string, freshness: Freshness): StoredSession | Promise<StoredSession | undefined> {
+    const { copies } = store
+    if (!copies) return store.read(key)
+    if (freshness === 'newest') return copies.fresh(key)
+    return copies.peek(key, clock.now(), freshness) ?? store.read(key, freshness)
+  }
+
+  async function read(key: string, freshness: Freshness): Promise<DecodedRecord | 'unknown' | 'corrupt'> {
     try {
-      const stored = await store.read(key)
+      const stored = await fetch(key, freshness)
       if (!stored) return 'unknown'
       const decoded = decodeRecord(stored)
       if (decoded) return decoded
@@ -81,10 +96,11 @@ export function createEngine(parts: EngineParts) {
   }
 
   /** Finds what an id stands for, on any server, within one round trip unless it was just rotated. */
-  async function resolve(id: string): Promise<Resolution> {
+  async function resolve(id: string, freshness: Freshness = 'newest'): Promise<Resolution> {
     let current = id
+    let demanded = freshness
     for (let hops = 0; hops <= MAX_ALIASES; hops++) {
-      const record = await read(keyOf(current))
+      const record = await read(keyOf(current), demanded)
       if (typeof record === 'string') return { kind: record }
       if (record.kind === 'session') return { kind: 'session', id: current, snapshot: record.snapshot }
       // The pointer's own instant counts: a touch that came late may have prolonged its record.
@@ -93,15 +109,24 @@ export function createEngine(parts: EngineParts) {
       const successor = openSuccessor(current, record.sealedId)
       if (successor === undefined) break
       current = successor
+      // A floor speaks of one record.
+      if (demanded !== 'newest') demanded = 0
     }
     return { kind: 'unknown' }
+  }
+
+  /** What a copy in this process says of an id while the store gives no answer, if it may still be used. */
+  function recall(id: string): OwnedSession | undefined {
+    const stored = store.copies?.stale(keyOf(id), clock.now())
+    const record = stored && decodeRecord(stored)
+    return record?.kind === 'session' ? { id, snapshot: record.snapshot } : undefined
   }
 
   /** Finds the newest state of a session by key. Nobody gets in by a key, so pointers lead to it as long as they are there. */
   async function follow(key: string): Promise<Found> {
     let current = key
     for (let hops = 0; hops <= MAX_ALIASES; hops++) {
-      const record = await read(current)
+      const record = await read(current, 'newest')
       if (typeof record === 'string') return { kind: record }
       if (record.kind !== 'alias') return record
       current = record.to
@@ -139,13 +164,23 @@ export function createEngine(parts: EngineParts) {
   /** Stores a session under an id that was never used. */
   async function insert(session: SessionFields): Promise<OwnedSession> {
     const record = checkSize(toRecord(session))
-    const id = mintId()
-    const key = keyOf(id)
-    const result = await store.create(key, record)
-    if (result.outcome !== 'written') {
-      throw new StoreUnavailableError(`Cannot create a session as the ${store.name} store refused a new key`)
+    const startedAt = performance.now()
+    for (let attempt = 1; ; attempt++) {
+      const id = mintId()
+      const key = keyOf(id)
+      try {
+        const result = await store.create(key, record)
+        if (result.outcome === 'written')
+          return { id, snapshot: { ...session, key, version: result.version } }
+        throw new StoreUnavailableError(
+          `Cannot create a session as the ${store.name} store refused a new key`,
+        )
+      } catch (error) {
+        // Where keys are spread over nodes and one of them is down, another id leads to another node. If the first
+        // was stored after all, it is a session whose id nobody knows.
+        if (attempt === MAX_INSERTS || performance.now() - startedAt >= QUICK_REFUSAL) throw error
+      }
     }
-    return { id, snapshot: { ...session, key, version: result.version } }
   }
 
   /**
@@ -163,7 +198,7 @@ export function createEngine(parts: EngineParts) {
     return decoded.kind === 'alias' ? remove(decoded.to) : decoded
   }
 
-  return { read, resolve, follow, create, newSession, insert, remove }
+  return { resolve, recall, follow, create, newSession, insert, remove }
 }
 
 /** @throws {SessionTooLargeError} when a store need not accept it. */

@@ -194,7 +194,7 @@ describe('Sessions.of()', () => {
 
 describe('createSessions()', () => {
   it.for([
-    [{ outage: 'stale' }, "outage must be 'fail' or 'anonymous': received \"stale\""],
+    [{ outage: 'maybe' }, "outage must be 'fail', 'anonymous' or 'stale': received \"maybe\""],
     [{ sessionLimit: 0 }, 'sessionLimit must be a whole number > 0: received 0'],
     [{ sessionLimit: 1.5 }, 'sessionLimit must be a whole number > 0: received 1.5'],
     [{ storeTimeout: 0 }, 'storeTimeout must be > 0: received 0'],

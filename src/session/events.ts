@@ -24,6 +24,8 @@ export interface SessionEvents {
   destroyed: SessionEvent
   /** Somebody ended it from outside: its user from another session, an operator, or the limit per user. */
   revoked: SessionEvent & { readonly by: 'user' | 'operator' | 'limit' }
+  /** All sessions of a user were ended at once, on a store that cannot tell which there were. `except` is a handle. */
+  revokedAll: { readonly principal: string; readonly except: string | undefined }
   /** Its time was over, and its record was removed. Back ends that expire records by themselves do not tell. */
   expired: SessionEvent
   /** A bounded store dropped it to make room. */

@@ -7,6 +7,7 @@
 import {
   CorruptRecordError,
   type IndexedSessionStore,
+  type RevokingSessionStore,
   type SessionStore,
   StoreUnavailableError,
 } from '../stores/store.ts'
@@ -32,7 +33,7 @@ const PROBE_INTERVAL = 250
  *
  * While the breaker is open, calls fail at once; they do not wait for the one that probes.
  */
-export function guardStore<Store extends SessionStore | IndexedSessionStore>(
+export function guardStore<Store extends SessionStore | IndexedSessionStore | RevokingSessionStore>(
   store: Store,
   options: StoreGuardOptions,
 ): Store {
@@ -73,11 +74,11 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore>(
     })
   }
 
-  const { now, sweep } = store
+  const { now, sweep, copies } = store
   const guarded: SessionStore = {
     name: store.name,
     create: (key, record) => run('create a session', () => store.create(key, record)),
-    read: (key) => run('read a session', () => store.read(key)),
+    read: (key, atLeast) => run('read a session', () => store.read(key, atLeast)),
     write: (key, version, record) => run('write a session', () => store.write(key, version, record)),
     touch: (key, lastSeenAt, expiresAt) =>
       run('touch a session', () => store.touch(key, lastSeenAt, expiresAt)),
@@ -85,6 +86,20 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore>(
     quarantine: (key) => run('set a corrupt record aside', () => store.quarantine(key)),
     ...(now && { now: () => run('ask for the time', () => now.call(store)) }),
     ...(sweep && { sweep: (limit: number) => run('sweep', () => sweep.call(store, limit)) }),
+    // Looking at a copy cannot fail, and goes on while the breaker is open.
+    ...(copies && {
+      copies: {
+        peek: (key: string, at: number, atLeast: number) => copies.peek(key, at, atLeast),
+        stale: (key: string, at: number) => copies.stale(key, at),
+        fresh: (key: string) => run('read a session', () => copies.fresh(key)),
+        stamp: (key: string, version: number) => copies.stamp(key, version),
+        floor: (key: string, stamp: string) => copies.floor(key, stamp),
+      },
+    }),
+    ...('revokeAll' in store && {
+      revokeAll: (principal: string, except?: string) =>
+        run("end a user's sessions", () => store.revokeAll(principal, except)),
+    }),
     ...('list' in store && {
       list: (principal: string) => run("list a user's sessions", () => store.list(principal)),
     }),
@@ -103,30 +118,49 @@ interface Breaker {
   fail(error: Error): void
 }
 
-function createBreaker({ onDown, onUp }: StoreGuardOptions): Breaker {
+/**
+ * Opens when calls in a row fail and none has succeeded for the time of one deadline: of a store whose keys are spread
+ * over nodes, one may be down while the others answer.
+ */
+function createBreaker({ timeout, onDown, onUp }: StoreGuardOptions): Breaker {
+  let open = false
   let failures = 0
   let openedAt = 0
   let probeAt = 0
+  let succeededAt = Number.NEGATIVE_INFINITY
+  let cause: Error | undefined
+
+  function isOpen(now: number): boolean {
+    if (open || failures < FAILURES_TO_OPEN || now - succeededAt < timeout) return open
+    open = true
+    openedAt = now
+    onDown(cause)
+    return true
+  }
 
   return {
     enter() {
       if (failures < FAILURES_TO_OPEN) return true
       const now = performance.now()
+      if (!isOpen(now)) return true
       if (now < probeAt) return false
       // The next probe is due when this one has failed, or has not told in time.
       probeAt = Number.POSITIVE_INFINITY
       return true
     },
     succeed() {
-      if (failures >= FAILURES_TO_OPEN) onUp(Math.round(performance.now() - openedAt))
+      succeededAt = performance.now()
       failures = 0
+      if (!open) return
+      open = false
+      onUp(Math.round(succeededAt - openedAt))
     },
     fail(error) {
       const now = performance.now()
       probeAt = now + PROBE_INTERVAL
-      if (++failures !== FAILURES_TO_OPEN) return
-      openedAt = now
-      onDown(error)
+      failures += 1
+      cause = error
+      isOpen(now)
     },
   }
 }

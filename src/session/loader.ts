@@ -5,15 +5,15 @@
  */
 
 import { StoreUnavailableError } from '../stores/store.ts'
-import type { EngineParts, Resolution } from './engine.ts'
+import type { CookieClaim, CookieValues } from './cookie-value.ts'
+import type { EngineParts, OwnedSession, Resolution } from './engine.ts'
 import type { HttpExchange } from './exchange.ts'
-import { isSessionId } from './id.ts'
 import type { Snapshot } from './record.ts'
 import { originOf, Session } from './session.ts'
 import type { Origin, SessionHost } from './state.ts'
 
 /** What a request gets when the store gives no answer. */
-export type OutagePolicy = 'fail' | 'anonymous'
+export type OutagePolicy = 'fail' | 'anonymous' | 'stale'
 
 /** Options of `load`. */
 export interface LoadOptions {
@@ -29,6 +29,7 @@ export interface Loader<Data extends object> {
 /** What a loader needs beside the engine's parts. */
 export interface LoaderOptions {
   readonly host: SessionHost
+  readonly values: CookieValues
   readonly outage: OutagePolicy
   /** Age of an id at which it is replaced, in milliseconds. */
   readonly regenerateInterval: number
@@ -40,7 +41,7 @@ const MAX_COOKIES = 4
 /** Creates the loader of one manager. */
 export function createLoader<Data extends object>(parts: EngineParts, options: LoaderOptions): Loader<Data> {
   const { store, clock, lifetime } = parts
-  const { host, regenerateInterval } = options
+  const { host, values, regenerateInterval } = options
   const touching = new Set<string>()
   // A property costs a request nothing, where an entry of a WeakMap costs the garbage collector dearly.
   const loaded = Symbol('coatcheck session')
@@ -50,10 +51,12 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
     cookies: readonly string[],
     outage: OutagePolicy,
   ): Promise<Session<Data>> {
+    // What is no id costs the store nothing, and must not hide one that is.
+    const claims = cookies.flatMap((value) => values.decode(value) ?? []).slice(0, MAX_COOKIES)
     try {
       const sync = clock.sync()
       if (sync) await sync
-      const origin = await firstValid(cookies)
+      const origin = await firstValid(claims, cookies.length > 1)
       const session = new Session<Data>(host, exchange, origin)
       if (origin.kind === 'session') {
         const { snapshot } = origin.owned
@@ -62,8 +65,18 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
       }
       return session
     } catch (error) {
-      if (outage === 'anonymous' && error instanceof StoreUnavailableError) {
-        return new Session<Data>(host, exchange, { kind: 'unavailable', error })
+      if (error instanceof StoreUnavailableError) {
+        if (outage === 'anonymous') return new Session<Data>(host, exchange, { kind: 'unavailable', error })
+        const owned = outage === 'stale' ? recall(claims) : undefined
+        if (owned) {
+          return new Session<Data>(host, exchange, {
+            kind: 'session',
+            owned,
+            moved: false,
+            strays: false,
+            outage: error,
+          })
+        }
       }
       // A route may try again with another policy.
       exchange[loaded] = undefined
@@ -76,18 +89,24 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
   }
 
   /** Cookies of one name may come from several paths and domains, in an order that says nothing (RFC 6265 §4.2.2). */
-  async function firstValid(cookies: readonly string[]): Promise<Origin> {
+  async function firstValid(claims: readonly CookieClaim[], strays: boolean): Promise<Origin> {
     let best: Exclude<Resolution, { kind: 'session' }> | undefined
-    // What is no id costs the store nothing, and must not hide one that is.
-    for (const id of cookies.filter(isSessionId).slice(0, MAX_COOKIES)) {
-      const found = await host.engine.resolve(id)
-      if (found.kind === 'session') {
-        return { kind: 'session', owned: found, moved: found.id !== id, strays: cookies.length > 1 }
-      }
+    for (const { id, floor } of claims) {
+      const found = await host.engine.resolve(id, floor)
+      if (found.kind === 'session') return { kind: 'session', owned: found, moved: found.id !== id, strays }
       if (!best || found.kind === 'superseded') best = found
     }
     if (best?.kind === 'superseded') return best
     return { kind: 'stranger', reason: best?.kind ?? 'malformed' }
+  }
+
+  /** Changes to such a session fail as they must; the store has to take them. */
+  function recall(claims: readonly CookieClaim[]): OwnedSession | undefined {
+    for (const { id } of claims) {
+      const owned = host.engine.recall(id)
+      if (owned) return owned
+    }
+    return undefined
   }
 
   /** Records a use now and then; the answer does not wait for it. */
@@ -117,9 +136,11 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
 
   return {
     load(exchange: LoadedExchange, { outage = options.outage } = {}) {
+      if (outage === 'stale' && !store.copies) return Promise.reject(noCopies(store.name))
       const known = exchange[loaded]
       // A stricter policy than the one that it was loaded with still counts.
-      if (known) return outage === 'anonymous' ? known : known.then(refuseUnavailable)
+      if (known)
+        return outage === 'anonymous' ? known : known.then((session) => expectStored(session, outage))
       const cookies = host.cookies.read(exchange)
       const session =
         cookies.length === 0
@@ -131,8 +152,16 @@ export function createLoader<Data extends object>(parts: EngineParts, options: L
   }
 }
 
-function refuseUnavailable<Data extends object>(session: Session<Data>): Session<Data> {
+/** The refusal of an outage policy that the store cannot serve. */
+export function noCopies(name: string): TypeError {
+  return new TypeError(
+    `Cannot use the outage policy 'stale' as the ${name} store keeps no copies: put createNearCache before it`,
+  )
+}
+
+function expectStored<Data extends object>(session: Session<Data>, outage: 'fail' | 'stale'): Session<Data> {
   const origin = originOf(session)
   if (origin.kind === 'unavailable') throw origin.error
+  if (origin.kind === 'session' && origin.outage && outage === 'fail') throw origin.outage
   return session
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { IndexedSessionStore } from '../stores/store.ts'
+import type { IndexedSessionStore, RevokingSessionStore } from '../stores/store.ts'
 import type { Engine } from './engine.ts'
 import type { EventHub, SessionEvents } from './events.ts'
 import { decodeRecord, type Device, type Snapshot } from './record.ts'
@@ -45,6 +45,16 @@ export interface PrincipalSessions {
   revoke(which?: string | RevokeOptions): Promise<number>
 }
 
+/** The sessions of one user on a store that cannot find them, but end them. */
+export interface PrincipalRevocation {
+  /**
+   * Ends them: all, all but one, or the one with this handle if it is this user's.
+   *
+   * When it resolves, they let nobody in any more, on any server.
+   */
+  revoke(which?: string | RevokeOptions): Promise<void>
+}
+
 /** Finds and ends sessions by user. */
 export interface PrincipalIndex {
   /** `undefined` is nobody: an empty list, nothing to revoke. */
@@ -75,18 +85,8 @@ export function createPrincipalIndex(
     )
   }
 
-  /** The user's session with this handle, which may have been listed before a rotation. Empty when it is not theirs. */
-  async function findOne(principal: string, handle: string): Promise<Snapshot[]> {
-    const found = await engine.follow(handle)
-    return found.kind === 'session' && found.snapshot.principal === principal ? [found.snapshot] : []
-  }
-
-  async function end(sessions: readonly Snapshot[], by: SessionEvents['revoked']['by']): Promise<number> {
-    const ended = await Promise.all(sessions.map(({ key }) => engine.remove(key)))
-    const removed = ended.flatMap((found) => (found.kind === 'session' ? [found.snapshot] : []))
-    for (const { key, principal } of removed) events.emit('revoked', { handle: key, principal, by })
-    return removed.length
-  }
+  const end = (sessions: readonly Snapshot[], by: SessionEvents['revoked']['by']): Promise<number> =>
+    endAll(engine, events, sessions, by)
 
   return {
     of(principal) {
@@ -96,10 +96,10 @@ export function createPrincipalIndex(
           return withoutTwins(await find(principal)).map(toInfo)
         },
         async revoke(which) {
-          if (typeof which === 'string') return end(await findOne(principal, which), 'user')
+          if (typeof which === 'string') return end(await findOne(engine, principal, which), 'user')
           const sessions = await find(principal)
           const kept = which?.except.handle
-          const keep = kept === undefined ? [] : await findOne(principal, kept)
+          const keep = kept === undefined ? [] : await findOne(engine, principal, kept)
           return end(
             sessions.filter(({ key }) => !keep.some((own) => own.key === key)),
             'user',
@@ -113,6 +113,46 @@ export function createPrincipalIndex(
       await end(others.slice(limit - 1), 'limit')
     },
   }
+}
+
+/** Ends the sessions of one user on a store that cannot find them. `undefined` is nobody. */
+export function createPrincipalRevocation(
+  store: RevokingSessionStore,
+  engine: Engine,
+  events: EventHub,
+): (principal: string | undefined) => PrincipalRevocation {
+  return (principal) => ({
+    async revoke(which) {
+      if (principal === undefined) return
+      if (typeof which === 'string') {
+        await endAll(engine, events, await findOne(engine, principal, which), 'user')
+        return
+      }
+      const kept = which?.except.handle
+      const [keep] = kept === undefined ? [] : await findOne(engine, principal, kept)
+      await store.revokeAll(principal, keep?.key)
+      events.emit('revokedAll', { principal, except: keep?.key })
+    },
+  })
+}
+
+/** The user's session with this handle, which may be from before a rotation. Empty when it is not theirs. */
+async function findOne(engine: Engine, principal: string, handle: string): Promise<Snapshot[]> {
+  const found = await engine.follow(handle)
+  return found.kind === 'session' && found.snapshot.principal === principal ? [found.snapshot] : []
+}
+
+/** Ends sessions wherever they have moved to; resolves to how many there were still. */
+async function endAll(
+  engine: Engine,
+  events: EventHub,
+  sessions: readonly Snapshot[],
+  by: SessionEvents['revoked']['by'],
+): Promise<number> {
+  const ended = await Promise.all(sessions.map(({ key }) => engine.remove(key)))
+  const removed = ended.flatMap((found) => (found.kind === 'session' ? [found.snapshot] : []))
+  for (const { key, principal } of removed) events.emit('revoked', { handle: key, principal, by })
+  return removed.length
 }
 
 /** While a session is moved to a new id it is stored twice for a moment. */

@@ -174,6 +174,16 @@ export class Session<Data extends object> {
     await this.#state.login(principal, remember)
   }
 
+  /**
+   * Reads the session again, past every copy in this process: before something that a session revoked a second ago on
+   * another server must not do. Changes that are not committed yet stay on top.
+   *
+   * @returns Whether there is such a session still; a stranger's is `false`.
+   */
+  fresh(): Promise<boolean> {
+    return this.#state.readAgain()
+  }
+
   /** Gives the session a new id, as after a change of privilege. Nothing happens to one that is not stored. */
   regenerate(): Promise<void> {
     return this.#state.regenerate()

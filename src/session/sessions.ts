@@ -4,11 +4,12 @@
  * @module
  */
 
-import type { IndexedSessionStore, SessionStore } from '../stores/store.ts'
+import type { IndexedSessionStore, RevokingSessionStore, SessionStore } from '../stores/store.ts'
 import { createStoreClock } from './clock.ts'
 import { createCommits } from './commits.ts'
 import { type CookieOptions, createCookieFormat } from './cookie.ts'
 import { createCookieJar } from './cookie-jar.ts'
+import { createCookieValues } from './cookie-value.ts'
 import { type Duration, readDuration } from './duration.ts'
 import { createEngine } from './engine.ts'
 import { createEventHub, type EventHub, type SessionEventName, type SessionListener } from './events.ts'
@@ -17,8 +18,13 @@ import { explainSession } from './explain.ts'
 import { guardStore } from './guard.ts'
 import { createIdSource, type RandomFill } from './id.ts'
 import { createLifetime, type LifetimeOptions } from './lifetime.ts'
-import { createLoader, type LoadOptions, type OutagePolicy } from './loader.ts'
-import { createPrincipalIndex, type PrincipalSessions } from './principal-sessions.ts'
+import { createLoader, type LoadOptions, noCopies, type OutagePolicy } from './loader.ts'
+import {
+  createPrincipalIndex,
+  createPrincipalRevocation,
+  type PrincipalRevocation,
+  type PrincipalSessions,
+} from './principal-sessions.ts'
 import { POINTER_PRINCIPAL } from './record.ts'
 import { createRotation } from './rotation.ts'
 import type { Session } from './session.ts'
@@ -37,6 +43,7 @@ export interface SessionsOptions extends LifetimeOptions {
   /**
    * What `load` does when the store gives no answer: `fail` rejects with {@link StoreUnavailableError} (503 and
    * Retry-After), `anonymous` goes on as for a stranger whose session cannot be changed; the cookie is left alone.
+   * `stale`, with a near cache, gets by with a copy that was proven fresh within its bound, and fails without one.
    *
    * @default 'fail'
    */
@@ -128,6 +135,12 @@ export interface UserSessions<Data extends object> extends Sessions<Data> {
   of(principal: string | undefined): PrincipalSessions
 }
 
+/** Sessions of an application whose store cannot find them by user, but can end them: memcached. */
+export interface RevocableSessions<Data extends object> extends Sessions<Data> {
+  /** All sessions of a user; `undefined` is nobody. */
+  of(principal: string | undefined): PrincipalRevocation
+}
+
 const OPERATION = 'create a session manager'
 
 /**
@@ -146,13 +159,17 @@ export function createSessions<Data extends object = Record<string, never>>(
   options?: SessionsOptions,
 ): UserSessions<Data>
 export function createSessions<Data extends object = Record<string, never>>(
+  store: RevokingSessionStore,
+  options?: Omit<SessionsOptions, 'sessionLimit'>,
+): RevocableSessions<Data>
+export function createSessions<Data extends object = Record<string, never>>(
   store: SessionStore,
   options?: Omit<SessionsOptions, 'sessionLimit'>,
 ): Sessions<Data>
 export function createSessions<Data extends object>(
-  store: SessionStore | IndexedSessionStore,
+  store: SessionStore | IndexedSessionStore | RevokingSessionStore,
   options: SessionsOptions = {},
-): Sessions<Data> | UserSessions<Data> {
+): Sessions<Data> | UserSessions<Data> | RevocableSessions<Data> {
   const { now = Date.now, development = process.env['NODE_ENV'] !== 'production' } = options
   const { sessionLimit = Number.POSITIVE_INFINITY, outage = 'fail' } = options
   const lifetime = createLifetime(OPERATION, options)
@@ -181,13 +198,16 @@ export function createSessions<Data extends object>(
     warn: createWarnOnce(),
   })
   const index = 'list' in guarded ? createPrincipalIndex(guarded, engine, events, sessionLimit) : undefined
+  const values = createCookieValues(guarded)
   const loader = createLoader<Data>(parts, {
+    values,
     host: {
       engine,
       rotation: createRotation(parts, engine),
       commits: createCommits(parts, engine),
       events,
       cookies,
+      values,
       development,
       enforceLimit: async (principal, keep) => index?.enforceLimit(principal, keep),
     },
@@ -226,15 +246,18 @@ export function createSessions<Data extends object>(
     close: () => sweeper.stop(),
     attach: attachExchange,
   }
-  return index ? { ...sessions, of: (principal) => index.of(principal) } : sessions
+  if (index) return { ...sessions, of: (principal) => index.of(principal) }
+  if ('revokeAll' in guarded) return { ...sessions, of: createPrincipalRevocation(guarded, engine, events) }
+  return sessions
 }
 
 function checkOptions(store: SessionStore | IndexedSessionStore, outage: string, sessionLimit: number): void {
-  if (outage !== 'fail' && outage !== 'anonymous') {
+  if (outage !== 'fail' && outage !== 'anonymous' && outage !== 'stale') {
     throw new TypeError(
-      `Cannot ${OPERATION} as outage must be 'fail' or 'anonymous': received ${JSON.stringify(outage)}`,
+      `Cannot ${OPERATION} as outage must be 'fail', 'anonymous' or 'stale': received ${JSON.stringify(outage)}`,
     )
   }
+  if (outage === 'stale' && !store.copies) throw noCopies(store.name)
   if (sessionLimit !== Number.POSITIVE_INFINITY && !(Number.isInteger(sessionLimit) && sessionLimit > 0)) {
     throw new RangeError(
       `Cannot ${OPERATION} as sessionLimit must be a whole number > 0: received ${sessionLimit}`,

@@ -8,6 +8,7 @@ import type { Attributes, Change } from './attributes.ts'
 import { ChangeLog } from './change-log.ts'
 import type { Commits } from './commits.ts'
 import type { CookieJar } from './cookie-jar.ts'
+import type { CookieValues } from './cookie-value.ts'
 import { EMPTY, type Engine, type Found, type OwnedSession } from './engine.ts'
 import { LateWriteError, SessionSupersededError } from './errors.ts'
 import type { EventHub } from './events.ts'
@@ -19,12 +20,16 @@ import type { Rotation } from './rotation.ts'
 export type Origin =
   /** No cookie, or none that is a session here. */
   | { readonly kind: 'stranger'; readonly reason: 'no cookie' | 'malformed' | 'unknown' | 'corrupt' }
-  /** `moved`: the browser still sends the id from before a rotation. `strays`: it sent other cookies of this name. */
+  /**
+   * `moved`: the browser still sends the id from before a rotation. `strays`: it sent other cookies of this name.
+   * `outage`: why a copy had to do, where the outage policy lets it.
+   */
   | {
       readonly kind: 'session'
       readonly owned: OwnedSession
       readonly moved: boolean
       readonly strays: boolean
+      readonly outage?: Error
     }
   | { readonly kind: 'superseded'; readonly by: string }
   /** The store was away and the outage policy lets the request go on without its session. */
@@ -37,6 +42,7 @@ export interface SessionHost {
   readonly commits: Commits
   readonly events: EventHub
   readonly cookies: CookieJar
+  readonly values: CookieValues
   /** Changes after the answer has begun are thrown back at the developer. */
   readonly development: boolean
   /** Ends the user's oldest sessions beyond the limit; `keep` is not one of them. */
@@ -142,6 +148,26 @@ export class SessionState {
     await enforceLimit(principal, (this.#owned as OwnedSession).snapshot.key)
   }
 
+  /** @returns Whether there is such a session still. */
+  async readAgain(): Promise<boolean> {
+    this.#refuseWhenUnavailable()
+    return this.#exclusively(async () => {
+      const owned = this.#owned
+      if (!owned) return false
+      const found = await this.#host.engine.resolve(owned.id)
+      if (found.kind !== 'session') {
+        this.#end(found)
+        return false
+      }
+      const moved = found.id !== owned.id
+      if (moved && !this.#exchange.headersSent) {
+        this.#own(found)
+        this.#hook()
+      } else this.#owned = found
+      return true
+    })
+  }
+
   async regenerate(): Promise<void> {
     this.#refuseWhenUnavailable()
     if (!this.#owned) return
@@ -216,7 +242,10 @@ export class SessionState {
     const owned = this.#owned
     if (!owned) return
     if (snapshot.key === owned.snapshot.key) {
-      if (snapshot.version > owned.snapshot.version) this.#owned = { id: owned.id, snapshot }
+      if (snapshot.version <= owned.snapshot.version) return
+      const renewed = { id: owned.id, snapshot }
+      if (this.#host.values.followWrites) this.#own(renewed)
+      else this.#owned = renewed
       return
     }
     // A parallel request rotated the session, and this one's id belongs to the key from before.
@@ -297,9 +326,10 @@ export class SessionState {
   }
 
   #writeCookie(): void {
-    const { cookies } = this.#host
+    const { cookies, values } = this.#host
     if (this.#strays) cookies.expireStrays(this.#exchange)
-    if (this.#cookie === 'set' && this.#owned) cookies.set(this.#exchange, this.#owned)
+    if (this.#cookie === 'set' && this.#owned)
+      cookies.set(this.#exchange, values.encode(this.#owned), this.#owned.snapshot)
     else if (this.#cookie === 'clear') cookies.clear(this.#exchange)
   }
 }
