@@ -21,7 +21,7 @@ export function observeStore(
   store: IndexedSessionStore,
   report: (change: SessionChange) => void,
 ): IndexedSessionStore {
-  const { sweep } = store
+  const { sweep, copies } = store
   const gone = (handle: string) => report({ type: 'gone', handle })
   const held = (handle: string, { data, principal }: Pick<SessionRecord, 'data' | 'principal'>) => {
     if (MOVED.test(data)) gone(handle)
@@ -51,6 +51,16 @@ export function observeStore(
       gone(key)
       return await store.delete(key)
     },
+    ...(copies && {
+      copies: {
+        ...copies,
+        peek(key: string, now: number, atLeast: number) {
+          const session = copies.peek(key, now, atLeast)
+          if (session) held(key, session)
+          return session
+        },
+      },
+    }),
     ...(sweep && {
       async sweep(limit: number) {
         const swept = await sweep(limit)

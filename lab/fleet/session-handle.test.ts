@@ -10,6 +10,7 @@ describe('shownHandle()', () => {
     ['alone', `session=${id}`],
     ['among others', `theme=dark; session=${id}; affinity=abc`],
     ['with its prefix', `__Host-session=${id}`],
+    ['with a version behind it', `session=${id}.k3f-9_; theme=dark`],
     ['in an answer', [`affinity=abc; Path=/`, `session=${id}; Path=/; HttpOnly`]],
   ])('finds a session cookie %s and shows the start of its handle', (_where, header) => {
     const shown = shownHandle(header)
@@ -23,6 +24,7 @@ describe('shownHandle()', () => {
     ['a cookie of another name', `xsession=${id}`],
     ['a cookie that was cleared', 'session=; Max-Age=0'],
     ['a value that is no session id', 'session=hello'],
+    ['a value with two versions', `session=${id}.a.b`],
     ['a value that is too long', `session=${id}A`],
   ])('finds nothing in %s', (_what, header) => {
     const shown = shownHandle(header)

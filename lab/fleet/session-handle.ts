@@ -9,7 +9,8 @@ import { createHash } from 'node:crypto'
 /** Characters of a handle that the lab shows: enough to tell sessions apart on a screen. */
 export const SHOWN_LENGTH = 8
 
-const cookiePattern = /(?:^|[;,\s])(?:__Host-)?session=([\w-]{43})(?![\w-])/
+/** The id, and the version that stores with copies send along. */
+const cookiePattern = /(?:^|[;,\s])(?:__Host-)?session=([\w-]{43})(?:\.[\w-]+)?(?![\w.-])/
 
 /** Start of the handle of the session cookie in a `Cookie` or `Set-Cookie` header; `undefined` without one. */
 export function shownHandle(header: string | readonly string[] | undefined): string | undefined {

@@ -4,6 +4,11 @@
  * @module
  */
 
+import type { RevocableSessions, UserSessions } from 'coatcheck'
+
+/** Sessions of the shop, on any store that can at least log a user out everywhere. */
+export type ShopSessions = UserSessions<ShopSession> | RevocableSessions<ShopSession>
+
 /** Session data of the shop. */
 export interface ShopSession {
   /** Items in the order in which they were added: ids from the catalogue, or any text that a client sent. */

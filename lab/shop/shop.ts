@@ -5,7 +5,6 @@
  */
 
 import { fileURLToPath } from 'node:url'
-import type { UserSessions } from 'coatcheck'
 import { expressSessions } from 'coatcheck/http/express'
 import express, { type Express } from 'express'
 import { answerErrors, answerNotFound, type ErrorLog } from './answers.ts'
@@ -15,14 +14,14 @@ import { createCartRoutes } from './routes/cart-routes.ts'
 import { createLoginRoutes } from './routes/login-routes.ts'
 import { createPageRoutes } from './routes/page-routes.ts'
 import { refuseCrossSite, setSecurityHeaders } from './security.ts'
-import type { ShopSession } from './shop-session.ts'
+import type { ShopSessions } from './shop-session.ts'
 import type { Users } from './users/users.ts'
 
-export type { ShopSession } from './shop-session.ts'
+export type { ShopSession, ShopSessions } from './shop-session.ts'
 
 /** What the shop is made of. */
 export interface ShopParts {
-  readonly sessions: UserSessions<ShopSession>
+  readonly sessions: ShopSessions
   readonly users: Users
   /**
    * Called with every error that nobody foresaw.

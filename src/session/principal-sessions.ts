@@ -47,12 +47,16 @@ export interface PrincipalSessions {
 
 /** The sessions of one user on a store that cannot find them, but end them. */
 export interface PrincipalRevocation {
+  /** Never there, where {@link PrincipalSessions} has it: `if (own.list)` tells them apart. */
+  readonly list?: undefined
   /**
    * Ends them: all, all but one, or the one with this handle if it is this user's.
    *
    * When it resolves, they let nobody in any more, on any server.
+   *
+   * @returns How many were ended; `undefined` where they are ended at once and nobody counts them.
    */
-  revoke(which?: string | RevokeOptions): Promise<void>
+  revoke(which?: string | RevokeOptions): Promise<number | undefined>
 }
 
 /** Finds and ends sessions by user. */
@@ -123,15 +127,15 @@ export function createPrincipalRevocation(
 ): (principal: string | undefined) => PrincipalRevocation {
   return (principal) => ({
     async revoke(which) {
-      if (principal === undefined) return
+      if (principal === undefined) return 0
       if (typeof which === 'string') {
-        await endAll(engine, events, await findOne(engine, principal, which), 'user')
-        return
+        return endAll(engine, events, await findOne(engine, principal, which), 'user')
       }
       const kept = which?.except.handle
       const [keep] = kept === undefined ? [] : await findOne(engine, principal, kept)
       await store.revokeAll(principal, keep?.key)
       events.emit('revokedAll', { principal, except: keep?.key })
+      return undefined
     },
   })
 }
@@ -161,6 +165,7 @@ function withoutTwins(sessions: readonly Snapshot[]): readonly Snapshot[] {
   return sessions.filter(({ replaces }) => replaces === undefined || !keys.has(replaces))
 }
 
-function toInfo({ key, createdAt, lastSeenAt, expiresAt, remembered, device }: Snapshot): SessionInfo {
+/** What is told of a session. */
+export function toInfo({ key, createdAt, lastSeenAt, expiresAt, remembered, device }: Snapshot): SessionInfo {
   return { handle: key, createdAt, lastSeenAt, expiresAt, remembered, device }
 }

@@ -6,6 +6,7 @@
 
 import { type DeepReadonly, readAttribute, snapshotValue } from './attributes.ts'
 import type { HttpExchange } from './exchange.ts'
+import { type SessionInfo, toInfo } from './principal-sessions.ts'
 import { type CommitOutcome, type Origin, type SessionHost, SessionState } from './state.ts'
 
 /** Options of {@link Session.login}. */
@@ -78,6 +79,11 @@ export class Session<Data extends object> {
   /** First instant at which it will be gone, unless it is used before; `undefined` until stored. */
   get expiresAt(): number | undefined {
     return this.#state.owned?.snapshot.expiresAt
+  }
+
+  /** This session as it is listed among its user's; `undefined` until stored. */
+  get info(): SessionInfo | undefined {
+    return this.#state.owned && toInfo(this.#state.owned.snapshot)
   }
 
   /**

@@ -26,10 +26,17 @@ export interface SessionView {
     | undefined
 }
 
+/** A user's sessions, as far as the store can find them. */
+export interface SessionList {
+  readonly sessions: readonly SessionView[]
+  /** Whether these are all; a store without an index by user knows only the present one. */
+  readonly complete: boolean
+}
+
 /** Renders `/account`. */
 export function renderAccountPage(
   context: PageContext & { readonly user: User },
-  sessions: readonly SessionView[],
+  { sessions, complete }: SessionList,
   now: number,
 ): string {
   const texts = textsIn(context.preferences.language)
@@ -57,13 +64,15 @@ export function renderAccountPage(
         </section>`
       }
       <section class="card" aria-labelledby="sessions">
-        <h2 id="sessions">${texts.yourSessions} <span class="count">${sessions.length}</span></h2>
-        <p class="quiet">${texts.sessionsHint}</p>
+        <h2 id="sessions">
+          ${texts.yourSessions} ${complete && html`<span class="count">${sessions.length}</span>`}
+        </h2>
+        <p class="quiet">${complete ? texts.sessionsHint : texts.sessionsUnknown}</p>
         <ul class="sessions">
           ${inOrder.map((session) => renderSession(session, texts, time))}
         </ul>
         ${
-          sessions.length > 1 &&
+          (sessions.length > 1 || !complete) &&
           html`<form method="post" action="/sessions/revoke-others">
             <button>${texts.logOutOthers}</button>
           </form>`

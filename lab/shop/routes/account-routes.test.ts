@@ -41,6 +41,24 @@ describe('createAccountRoutes()', () => {
     expect(sessions.find(({ current }) => !current)).toMatchObject({ device: { userAgent: 'Laptop' } })
   })
 
+  it('lists the present session where the store cannot find the others, and ends those all the same', async () => {
+    const { open } = await startShop({ indexed: false })
+    const [laptop, phone] = [open(), open()]
+    await laptop.post('/register', ada)
+    await phone.post('/login', ada)
+
+    const list = (await (await phone.get('/sessions')).json()) as { sessions: object[]; complete: boolean }
+    const page = await (await phone.get('/account', { accept: 'text/html' })).text()
+    const others = await phone.request('DELETE', '/sessions')
+    const after = [await laptop.get('/me'), await phone.get('/me')]
+
+    expect(list).toMatchObject({ sessions: [{ current: true }], complete: false })
+    expect(list.sessions).toHaveLength(1)
+    expect(page).toContain('This store finds sessions by their id only')
+    expect(page).toContain('action="/sessions/revoke-others"')
+    expect([others, ...after].map(({ status }) => status)).toEqual([204, 401, 200])
+  })
+
   it('revokes one session, and all others', async () => {
     const { open } = await startShop()
     const [laptop, phone, tablet] = [open(), open(), open()]

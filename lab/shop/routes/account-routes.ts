@@ -6,7 +6,7 @@
 
 import { type Request, type Response, Router } from 'express'
 import { answerChange, prefersHtml } from '../answers.ts'
-import { renderAccountPage, type SessionView } from '../pages/account-page.ts'
+import { renderAccountPage, type SessionList } from '../pages/account-page.ts'
 import { readPreferences } from '../preferences.ts'
 import { RequestError } from '../request-error.ts'
 import { type Customer, findUser, requireCustomer, type RouteParts, tellNext } from './visitor.ts'
@@ -30,12 +30,13 @@ export function createAccountRoutes({ sessions, users, now }: RouteParts): Route
     }
     const notice = await session.take('notice')
     const context = { preferences: readPreferences(request), user, path: '/account', notice } as const
-    response.type('html').send(renderAccountPage(context, await listSessions({ session, user }), now()))
+    const list = await listSessions({ session, user })
+    response.type('html').send(renderAccountPage(context, list, now()))
   })
 
   router.get('/sessions', async (request, response) => {
     const customer = await requireCustomer(request, { sessions, users })
-    response.json({ sessions: await listSessions(customer) })
+    response.json(await listSessions(customer))
   })
 
   router.delete('/sessions', revokeOthers)
@@ -46,9 +47,14 @@ export function createAccountRoutes({ sessions, users, now }: RouteParts): Route
 
   return router
 
-  async function listSessions({ session, user }: Customer): Promise<readonly SessionView[]> {
-    const list = await sessions.of(user.id).list()
-    return list.map((info) => ({ ...info, current: info.handle === session.handle }))
+  /** Where the store cannot find the others, there is this one, and the list says that it is not complete. */
+  async function listSessions({ session, user }: Customer): Promise<SessionList> {
+    const own = sessions.of(user.id)
+    const list = own.list ? await own.list() : session.info ? [session.info] : []
+    return {
+      sessions: list.map((info) => ({ ...info, current: info.handle === session.handle })),
+      complete: own.list !== undefined,
+    }
   }
 
   async function revokeOthers(request: Request, response: Response): Promise<void> {

@@ -4,15 +4,15 @@
  * @module
  */
 
-import { type Session, StoreUnavailableError, type UserSessions } from 'coatcheck'
+import { type Session, StoreUnavailableError } from 'coatcheck'
 import type { Request } from 'express'
 import { RequestError } from '../request-error.ts'
-import type { NoticeCode, ShopSession } from '../shop-session.ts'
+import type { NoticeCode, ShopSession, ShopSessions } from '../shop-session.ts'
 import type { User, Users } from '../users/users.ts'
 
 /** What routes work with. */
 export interface RouteParts {
-  readonly sessions: UserSessions<ShopSession>
+  readonly sessions: ShopSessions
   readonly users: Users
   /** Clock, in milliseconds since the Unix epoch. */
   readonly now: () => number

@@ -9,13 +9,14 @@ import type { AddressInfo } from 'node:net'
 import {
   createSessions,
   type IndexedSessionStore,
+  type RevokingSessionStore,
   type SessionsOptions,
   StoreUnavailableError,
 } from 'coatcheck'
 import { createMemoryStore } from 'coatcheck/stores/memory'
 import { CookieJar } from 'tough-cookie'
 import { onTestFinished } from 'vitest'
-import { createShop, type ShopSession } from '../shop.ts'
+import { createShop, type ShopSession, type ShopSessions } from '../shop.ts'
 import type { SqlDatabase } from '../users/database.ts'
 import type { PasswordHasher } from '../users/password-hasher.ts'
 import { createUserDatabase, type UserDatabaseOptions } from '../users/users.ts'
@@ -25,6 +26,8 @@ import { openUserDatabases } from './user-database.ts'
 export interface ShopTrialOptions {
   readonly users?: UserDatabaseOptions
   readonly sessions?: SessionsOptions
+  /** Whether the store finds sessions by user, or merely ends them, as memcached does. @default true */
+  readonly indexed?: boolean
 }
 
 /** A running shop. */
@@ -52,7 +55,11 @@ export async function startShop(options: ShopTrialOptions = {}): Promise<ShopTri
   const [database] = await openUserDatabases()
   const users = createUserDatabase(database, { hasher: quickHasher, ...options.users })
   const store = createFallibleStore(createMemoryStore())
-  const sessions = createSessions<ShopSession>(store, { allowInsecureCookie: true, ...options.sessions })
+  const settings = { allowInsecureCookie: true, ...options.sessions }
+  const sessions: ShopSessions =
+    options.indexed === false
+      ? createSessions<ShopSession>(withoutIndex(store), settings)
+      : createSessions<ShopSession>(store, settings)
   const errors: unknown[] = []
   const server = createServer(createShop({ sessions, users, log: (error) => errors.push(error) }))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -69,6 +76,15 @@ export async function startShop(options: ShopTrialOptions = {}): Promise<ShopTri
 const quickHasher: PasswordHasher = {
   hash: async (password) => `hash of ${password}`,
   verify: async (hash, password) => hash === `hash of ${password}`,
+}
+
+function withoutIndex({ list, ...store }: IndexedSessionStore): RevokingSessionStore {
+  return {
+    ...store,
+    async revokeAll(principal, except) {
+      for (const { key } of await list(principal)) if (key !== except) await store.delete(key)
+    },
+  }
 }
 
 function createFallibleStore(store: IndexedSessionStore): FallibleStore {

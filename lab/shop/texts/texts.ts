@@ -60,6 +60,8 @@ export interface Texts {
   readonly noSession: string
   readonly yourSessions: string
   readonly sessionsHint: string
+  /** In its place where the store cannot find a user's sessions. */
+  readonly sessionsUnknown: string
   readonly device: string
   readonly current: string
   readonly remembered: string
