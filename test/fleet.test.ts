@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { findProcess } from '../lab/fleet/process-table.ts'
+import { findProcess } from '../lab/engines/process-table.ts'
 import type { LabEvent, LabState, RequestEntry } from '../lab/fleet/protocol.ts'
 import { type Lab, startLab } from './support/lab.ts'
 

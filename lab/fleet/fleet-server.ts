@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Guard } from './guard.ts'
+import type { Guard } from '../engines/guard.ts'
 import { LabError } from './lab-error.ts'
 import type { ServerStatus } from './protocol.ts'
 import type { ServerConfig, ServerReport } from './server-messages.ts'

@@ -7,7 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Balancer } from 'coatcheck/balancer'
 import { createFleetServer, type FleetServer } from './fleet-server.ts'
-import type { Guard } from './guard.ts'
+import type { Guard } from '../engines/guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
 import type { ServerAction, ServerState } from './protocol.ts'
 import type { Incident, ServerConfig, ServerReport } from './server-messages.ts'

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { type BalancerEvents, createBalancer } from 'coatcheck/balancer'
 import { createBroadcast } from './broadcast.ts'
 import { createFleetServers } from './fleet-servers.ts'
-import { createGuard } from './guard.ts'
+import { createGuard } from '../engines/guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
 import type { ExperimentInfo, Fleet, LabState, RequestEntry, RoutingName, ServerStatus } from './protocol.ts'
 import { describeCrash, describeIncident, describeOrder, describeSwitch } from './notices.ts'
@@ -77,7 +77,8 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   let strategy = await expectStrategy(options.strategy ?? 'memory')
   let infos = await Promise.all(strategies.map(describeStrategy))
   const folder = await mkdtemp(join(tmpdir(), 'coatcheck-lab-'))
-  const guard = createGuard(folder)
+  const guard = createGuard()
+  guard.addFolder(folder)
   const balancer = createBalancer([], {
     routing: options.routing ?? strategy.routing,
     secrets: [randomBytes(32)],

@@ -8,8 +8,8 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Guard } from './guard.ts'
-import { findProcess } from './process-table.ts'
+import type { Guard } from '../engines/guard.ts'
+import { findProcess } from '../engines/process-table.ts'
 import type { ServerConfig, ServerMessage, ServerReport } from './server-messages.ts'
 
 /** A server process that was started. */
