@@ -27,6 +27,10 @@ export type {
 } from './session/principal-sessions.ts'
 export type { Device } from './session/record.ts'
 export type { LoginOptions, Session } from './session/session.ts'
+export type { ManagerOptions } from './session/manager.ts'
+export { createSealedSessions, type SealedSessionsOptions } from './session/sealed.ts'
+export type { SealedRevocations } from './session/sealed/engine.ts'
+export type { Secret } from './session/sealed/seal.ts'
 export {
   createSessions,
   type RevocableSessions,

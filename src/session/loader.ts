@@ -26,7 +26,12 @@ export interface Loader<Data extends object> {
   load(exchange: HttpExchange, options?: LoadOptions): Promise<Session<Data>>
 }
 
-/** What a loader needs beside the engine's parts. */
+/** What a loader needs of an engine's parts. */
+export interface LoaderParts extends Pick<EngineParts, 'clock' | 'lifetime'> {
+  readonly store: Pick<EngineParts['store'], 'name' | 'touch' | 'copies'>
+}
+
+/** What a loader needs beside. */
 export interface LoaderOptions {
   readonly host: SessionHost
   readonly values: CookieValues
@@ -39,7 +44,7 @@ export interface LoaderOptions {
 const MAX_COOKIES = 4
 
 /** Creates the loader of one manager. */
-export function createLoader<Data extends object>(parts: EngineParts, options: LoaderOptions): Loader<Data> {
+export function createLoader<Data extends object>(parts: LoaderParts, options: LoaderOptions): Loader<Data> {
   const { store, clock, lifetime } = parts
   const { host, values, regenerateInterval } = options
   const touching = new Set<string>()

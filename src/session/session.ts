@@ -5,6 +5,7 @@
  */
 
 import { type DeepReadonly, readAttribute, snapshotValue } from './attributes.ts'
+import type { OwnedSession } from './engine.ts'
 import type { HttpExchange } from './exchange.ts'
 import { type SessionInfo, toInfo } from './principal-sessions.ts'
 import { type CommitOutcome, type Origin, type SessionHost, SessionState } from './state.ts'
@@ -23,6 +24,12 @@ export interface LoginOptions {
 /** How a session's cookie was understood, for explanations. Not for applications. */
 export let originOf: (session: Session<object>) => Origin
 
+/** Goes on with another state of a session, whose cookie is sent. Not for applications. */
+export let replaceSession: (
+  session: Session<object>,
+  next: (owned: OwnedSession) => OwnedSession,
+) => Promise<void>
+
 type Key<Data> = keyof Data & string
 
 /**
@@ -39,6 +46,7 @@ export class Session<Data extends object> {
 
   static {
     originOf = (session) => session.#state.origin
+    replaceSession = (session, next) => session.#state.replace(next)
   }
 
   /** Made by `load` only. */

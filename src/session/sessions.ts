@@ -7,18 +7,15 @@
 import type { IndexedSessionStore, RevokingSessionStore, SessionStore } from '../stores/store.ts'
 import { createStoreClock } from './clock.ts'
 import { createCommits } from './commits.ts'
-import { type CookieOptions, createCookieFormat } from './cookie.ts'
-import { createCookieJar } from './cookie-jar.ts'
 import { createCookieValues } from './cookie-value.ts'
 import { type Duration, readDuration } from './duration.ts'
 import { createEngine } from './engine.ts'
-import { createEventHub, type EventHub, type SessionEventName, type SessionListener } from './events.ts'
-import { attachExchange, exchangeOf, type HttpExchange } from './exchange.ts'
-import { explainSession } from './explain.ts'
+import { createEventHub, type EventHub } from './events.ts'
 import { guardStore } from './guard.ts'
 import { createIdSource, type RandomFill } from './id.ts'
-import { createLifetime, type LifetimeOptions } from './lifetime.ts'
-import { createLoader, type LoadOptions, noCopies, type OutagePolicy } from './loader.ts'
+import { createLifetime } from './lifetime.ts'
+import { createLoader, noCopies, type OutagePolicy } from './loader.ts'
+import { createCookies, createManager, isDevelopment, type Manager, type ManagerOptions } from './manager.ts'
 import {
   createPrincipalIndex,
   createPrincipalRevocation,
@@ -27,19 +24,10 @@ import {
 } from './principal-sessions.ts'
 import { POINTER_PRINCIPAL } from './record.ts'
 import { createRotation } from './rotation.ts'
-import type { Session } from './session.ts'
 import { startSweeper } from './sweeper.ts'
 
 /** Options of {@link createSessions}. */
-export interface SessionsOptions extends LifetimeOptions {
-  /** How the cookie is named and scoped. */
-  readonly cookie?: CookieOptions
-  /**
-   * Sends the cookie over plain http, without Secure and the `__Host-` prefix, to requests that arrive so.
-   *
-   * @default in development, with a warning; `false` where NODE_ENV is `production`
-   */
-  readonly allowInsecureCookie?: boolean
+export interface SessionsOptions extends ManagerOptions {
   /**
    * What `load` does when the store gives no answer: `fail` rejects with {@link StoreUnavailableError} (503 and
    * Retry-After), `anonymous` goes on as for a stranger whose session cannot be changed; the cookie is left alone.
@@ -80,18 +68,6 @@ export interface SessionsOptions extends LifetimeOptions {
    */
   readonly sweepInterval?: Duration
   /**
-   * Whether this is development: programming errors are thrown that are reported as events otherwise.
-   *
-   * @default NODE_ENV is not `production`
-   */
-  readonly development?: boolean
-  /**
-   * Clock, in milliseconds since the Unix epoch. A store with a clock of its own has the last word.
-   *
-   * @default Date.now
-   */
-  readonly now?: () => number
-  /**
    * Source of the bits of session ids.
    *
    * @default crypto.randomFillSync
@@ -100,33 +76,17 @@ export interface SessionsOptions extends LifetimeOptions {
 }
 
 /** Sessions of an application whose store need not know users. */
-export interface Sessions<Data extends object> {
-  /**
-   * Finds the session of a request, once; later calls for the same request give the same one.
-   *
-   * A stranger's session is empty and costs the store nothing until it is changed.
-   *
-   * @param request What the framework hands to a handler: `req`, a context, a `Request`.
-   * @throws {TypeError} when no adapter saw the request.
-   * @throws {StoreUnavailableError} when the store gives no answer and the policy is `fail`.
-   */
-  load(request: object, options?: LoadOptions): Promise<Session<Data>>
+export interface Sessions<Data extends object> extends Manager<Data> {
   /**
    * Ends any session by its handle, for operators.
    *
    * @returns Whether there was one.
    */
   revoke(handle: string): Promise<boolean>
-  /** Says in words why a request's cookie was or was not accepted, and whether browsers will keep the one set. */
-  explain(request: object): Promise<readonly string[]>
-  /** Listens to an event; returns the function that ends it. */
-  on<Name extends SessionEventName>(name: Name, listener: SessionListener<Name>): () => void
   /** Removes expired sessions now, which happens by itself; resolves to how many there were. */
   sweep(): Promise<number>
   /** Ends the manager's timer. The store stays open: whoever made it closes it. */
   close(): void
-  /** Ties a request to its exchange. For adapters. */
-  attach(request: object, exchange: HttpExchange): void
 }
 
 /** Sessions of an application whose store finds them by user. */
@@ -170,8 +130,7 @@ export function createSessions<Data extends object>(
   store: SessionStore | IndexedSessionStore | RevokingSessionStore,
   options: SessionsOptions = {},
 ): Sessions<Data> | UserSessions<Data> | RevocableSessions<Data> {
-  const { now = Date.now, development = process.env['NODE_ENV'] !== 'production' } = options
-  const { sessionLimit = Number.POSITIVE_INFINITY, outage = 'fail' } = options
+  const { now = Date.now, sessionLimit = Number.POSITIVE_INFINITY, outage = 'fail' } = options
   const lifetime = createLifetime(OPERATION, options)
   checkOptions(store, outage, sessionLimit)
 
@@ -191,24 +150,19 @@ export function createSessions<Data extends object>(
     grace: readDuration(OPERATION, 'regenerateGrace', options.regenerateGrace ?? '10s'),
   }
   const engine = createEngine(parts)
-  const cookies = createCookieJar(createCookieFormat(OPERATION, options.cookie), {
-    allowInsecureCookie: options.allowInsecureCookie,
-    development,
-    now: () => parts.clock.now(),
-    warn: createWarnOnce(),
-  })
+  const { cookies } = createCookies(OPERATION, options, () => parts.clock.now())
   const index = 'list' in guarded ? createPrincipalIndex(guarded, engine, events, sessionLimit) : undefined
   const values = createCookieValues(guarded)
   const loader = createLoader<Data>(parts, {
     values,
     host: {
-      engine,
+      engine: { ...engine, remove: ({ key }) => engine.remove(key) },
       rotation: createRotation(parts, engine),
       commits: createCommits(parts, engine),
       events,
       cookies,
       values,
-      development,
+      development: isDevelopment(options),
       enforceLimit: async (principal, keep) => index?.enforceLimit(principal, keep),
     },
     outage,
@@ -225,10 +179,7 @@ export function createSessions<Data extends object>(
   reportEvictions(store, events)
 
   const sessions: Sessions<Data> = {
-    load(request, loadOptions) {
-      const exchange = exchangeOf(request)
-      return exchange ? loader.load(exchange, loadOptions) : Promise.reject(notAttached())
-    },
+    ...createManager<Data>(loader, cookies, events),
     async revoke(handle) {
       const removed = await engine.remove(handle)
       if (removed.kind !== 'session') return false
@@ -236,15 +187,8 @@ export function createSessions<Data extends object>(
       events.emit('revoked', { handle: key, principal, by: 'operator' })
       return true
     },
-    async explain(request) {
-      const exchange = exchangeOf(request)
-      if (!exchange) throw notAttached()
-      return explainSession(exchange, cookies, await loader.load(exchange, { outage: 'anonymous' }))
-    },
-    on: (name, listener) => events.on(name, listener),
     sweep: () => sweeper.sweep(),
     close: () => sweeper.stop(),
-    attach: attachExchange,
   }
   if (index) return { ...sessions, of: (principal) => index.of(principal) }
   if ('revokeAll' in guarded) return { ...sessions, of: createPrincipalRevocation(guarded, engine, events) }
@@ -270,23 +214,8 @@ function checkOptions(store: SessionStore | IndexedSessionStore, outage: string,
   }
 }
 
-function notAttached(): TypeError {
-  return new TypeError(
-    'Cannot load a session as no adapter saw this request: add one before the handler, such as app.use(expressSessions(sessions))',
-  )
-}
-
 function reportEvictions(store: SessionStore, events: EventHub): void {
   store.onEvict?.(({ key, principal }) => {
     if (principal !== POINTER_PRINCIPAL) events.emit('evicted', { handle: key, principal })
   })
-}
-
-function createWarnOnce(): (message: string) => void {
-  const told = new Set<string>()
-  return (message) => {
-    if (told.has(message)) return
-    told.add(message)
-    process.emitWarning(message, 'CoatcheckWarning')
-  }
 }

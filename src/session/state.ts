@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Attributes, Change } from './attributes.ts'
+import { applyChanges, type Attributes, type Change } from './attributes.ts'
 import { ChangeLog } from './change-log.ts'
 import type { Commits } from './commits.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { CookieValues } from './cookie-value.ts'
-import { EMPTY, type Engine, type Found, type OwnedSession } from './engine.ts'
+import { EMPTY, type Found, type Freshness, type OwnedSession, type Resolution } from './engine.ts'
 import { LateWriteError, SessionSupersededError } from './errors.ts'
 import type { EventHub } from './events.ts'
 import type { HttpExchange } from './exchange.ts'
@@ -35,9 +35,21 @@ export type Origin =
   /** The store was away and the outage policy lets the request go on without its session. */
   | { readonly kind: 'unavailable'; readonly error: Error }
 
+/** Where sessions are: in a store, or sealed in their cookies. */
+export interface SessionEngine {
+  /** Creates a visitor's session. */
+  create(changes: readonly Change[]): Promise<OwnedSession>
+  /** Finds what an id stands for. */
+  resolve(id: string, freshness?: Freshness): Promise<Resolution>
+  /** What can be said of an id while that is not possible. */
+  recall(id: string): OwnedSession | undefined
+  /** Ends a session wherever it has moved to. */
+  remove(session: Snapshot): Promise<Found>
+}
+
 /** What a session asks of its manager. */
 export interface SessionHost {
-  readonly engine: Engine
+  readonly engine: SessionEngine
   readonly rotation: Rotation
   readonly commits: Commits
   readonly events: EventHub
@@ -47,6 +59,8 @@ export interface SessionHost {
   readonly development: boolean
   /** Ends the user's oldest sessions beyond the limit; `keep` is not one of them. */
   readonly enforceLimit: (principal: string, keep: string) => Promise<void>
+  /** Throws when a session cannot hold these attributes, where that is known before it is stored. */
+  readonly expectRoom?: (session: Snapshot | undefined, attributes: Attributes) => void
 }
 
 /** What became of a session's changes: stored, or dropped as the session was ended meanwhile. */
@@ -105,6 +119,7 @@ export class SessionState {
     if (this.#gone) return
     const late = this.#exchange.headersSent
     if (late && (this.#host.development || !this.#owned)) throw lateWrite()
+    this.#host.expectRoom?.(this.#owned?.snapshot, applyChanges(this.attributes, [change]))
     this.#changes.note(change)
     if (late) this.#commitLate(this.#owned as OwnedSession)
     else this.#hook()
@@ -148,6 +163,15 @@ export class SessionState {
     await enforceLimit(principal, (this.#owned as OwnedSession).snapshot.key)
   }
 
+  /** Goes on with another state of the session, whose cookie is sent. */
+  async replace(next: (owned: OwnedSession) => OwnedSession): Promise<void> {
+    await this.#exclusively(async () => {
+      if (!this.#owned) return
+      this.#requireHeaders()
+      this.#own(next(this.#owned))
+    })
+  }
+
   /** @returns Whether there is such a session still. */
   async readAgain(): Promise<boolean> {
     this.#refuseWhenUnavailable()
@@ -186,7 +210,7 @@ export class SessionState {
     // Its cookie is not cleared: the browser holds that of the login by now.
     if (this.#supersededBy !== undefined) return
     await this.#exclusively(async () => {
-      const removed = this.#owned && (await this.#host.engine.remove(this.#owned.snapshot.key))
+      const removed = this.#owned && (await this.#host.engine.remove(this.#owned.snapshot))
       if (removed?.kind === 'session') {
         const { key, principal } = removed.snapshot
         this.#host.events.emit('destroyed', { handle: key, principal })
