@@ -1,0 +1,167 @@
+/**
+ * Sessions in Redis or Valkey: one server, a primary that Sentinels choose, or a cluster.
+ *
+ * @module
+ */
+
+import { linkClient, type RedisClient } from './redis/clients.ts'
+import { createCommands } from './redis/commands.ts'
+import { createPrincipalIndex } from './redis/principals.ts'
+import { createReads } from './redis/reads.ts'
+import { decodeSession, encodeRecord, keepUntil, principalOf } from './redis/record.ts'
+import {
+  createScript,
+  deleteScript,
+  Outcome,
+  quarantineScript,
+  type RedisScript,
+  touchScript,
+  writeScript,
+} from './redis/scripts.ts'
+import { readSettings, type RedisStoreOptions } from './redis/settings.ts'
+import {
+  CorruptRecordError,
+  type IndexedSessionStore,
+  type SessionRecord,
+  type SessionStore,
+  type WriteResult,
+} from './store.ts'
+
+export type {
+  IoredisClient,
+  NodeRedisClient,
+  NodeRedisCluster,
+  NodeRedisSentinel,
+  NodeRedisSentinelPipeline,
+  RedisClient,
+} from './redis/clients.ts'
+export type { RedisWait } from './redis/commands.ts'
+export type { RedisStoreOptions } from './redis/settings.ts'
+
+/** What {@link createRedisStore} makes. */
+export type RedisStore = IndexedSessionStore & Required<Pick<SessionStore, 'now'>>
+
+/**
+ * User of a record that is no session but leads to one: the engine turns the records of rotated ids into such. They are
+ * not indexed, as all of them would be in one set.
+ */
+const POINTER_PRINCIPAL = ''
+
+/** How long a record that was set aside is kept for an operator, in milliseconds. */
+const QUARANTINE_LIFETIME = 7 * 86_400_000
+
+/**
+ * Creates a store on Redis 6.2 or newer, or on Valkey.
+ *
+ * It takes clients of node-redis and of ioredis: for one server, for Sentinel, for a cluster. It neither connects nor
+ * closes them. Let them refuse commands while they are cut off, as below, and {@link checkRedisStore} tell at start-up
+ * what of the server's configuration is dangerous for sessions.
+ *
+ * @throws {TypeError} when the client is none of these, or is set up so that sessions would be read wrongly.
+ * @throws {RangeError} when an option is out of range.
+ * @example
+ * ```ts
+ * const client = createClient({
+ *   url: 'redis://127.0.0.1:6379',
+ *   disableOfflineQueue: true, // nothing is sent late that nobody waits for any more
+ *   commandOptions: { timeout: 0 }, // the engine has its own deadline; a timer for each command would cost more than it
+ * })
+ * client.on('error', (error) => console.error(error))
+ * await client.connect()
+ * for (const warning of await checkRedisStore(client)) console.warn(warning)
+ * const sessions = createSessions(createRedisStore(client))
+ * ```
+ */
+export function createRedisStore(client: RedisClient, options: RedisStoreOptions = {}): RedisStore {
+  const settings = readSettings(options)
+  const { prefix, wait, deleteWait } = settings
+  const link = linkClient(client)
+  const commands = createCommands(link, settings)
+  const keysOf = (key: string) => ({ record: `${prefix}s:{${key}}`, use: `${prefix}u:{${key}}` })
+  const read = createReads(link, commands, keysOf)
+  const index = createPrincipalIndex(prefix, commands, (key) => read(key).catch(forgetCorrupt))
+
+  async function put(
+    script: RedisScript,
+    key: string,
+    record: SessionRecord,
+    version: readonly number[],
+  ): Promise<WriteResult> {
+    const { record: recordKey, use: useKey } = keysOf(key)
+    const { body, use, liveUntil, keepUntil } = encodeRecord(record)
+    const isPointer = script === writeScript && record.principal === POINTER_PRINCIPAL
+    const user = isPointer ? undefined : index.keyOf(record.principal)
+    const keys = [recordKey, useKey]
+    // The index first, or in the same step where keys are not spread: it may name too many sessions, never too few.
+    if (user !== undefined && link.isCluster) await index.enter(user, key, keepUntil)
+    else if (user !== undefined) keys.push(user)
+    const args = [body, use, liveUntil, keepUntil, key, ...version]
+    const [outcome, written] = await commands.write(script, { keys, args, wait })
+    if (Number(outcome) === Outcome.done) return { outcome: 'written', version: Number(written) }
+    return { outcome: Number(outcome) === Outcome.conflict ? 'conflict' : 'gone' }
+  }
+
+  return {
+    name: 'redis',
+
+    async now() {
+      const key = `${prefix}t`
+      const [seconds, microseconds] = (await commands.send(key, 'TIME')) as readonly unknown[]
+      const now = Number(seconds) * 1_000 + Number(microseconds) / 1_000
+      commands.learn(now)
+      return now
+    },
+
+    create: (key, record) => put(createScript, key, record, []),
+
+    read,
+
+    write: (key, version, record) => put(writeScript, key, record, [version]),
+
+    async touch(key, lastSeenAt, expiresAt) {
+      const { record, use } = keysOf(key)
+      const touch = async (until: number) =>
+        commands.write(touchScript, { keys: [record, use], args: [lastSeenAt, expiresAt, until] })
+
+      const [outcome, stored] = await touch(0)
+      if (Number(outcome) !== Outcome.prolong) return Number(outcome) === Outcome.done
+      const until = keepUntil(lastSeenAt, expiresAt)
+      const user = index.keyOf(principalOf(String(stored)))
+      if (user !== undefined) await index.enter(user, key, until)
+      const [last] = await touch(until)
+      return Number(last) !== Outcome.gone
+    },
+
+    async delete(key) {
+      const { record: recordKey, use: useKey } = keysOf(key)
+      const answer = await commands.write(deleteScript, { keys: [recordKey, useKey], wait })
+      const [outcome, record, use, replicas, replicationId] = answer
+      // Also when there was nothing: a deletion that was refused for want of replicas is tried again.
+      if (deleteWait && Number(replicas) > 0) {
+        await commands.fence(`${prefix}w:{${key}}`, String(replicationId), deleteWait)
+      }
+      if (Number(outcome) !== Outcome.done) return undefined
+      try {
+        const session = decodeSession(key, String(record), String(use))
+        index.leave(session.principal, key)
+        return session
+      } catch (error) {
+        return forgetCorrupt(error)
+      }
+    },
+
+    list: (principal) => index.list(principal),
+
+    async quarantine(key) {
+      const { record, use } = keysOf(key)
+      const keys = [record, use, `${prefix}q:{${key}}`]
+      const [outcome] = await commands.write(quarantineScript, { keys, args: [QUARANTINE_LIFETIME], wait })
+      return Number(outcome) === Outcome.done
+    },
+  }
+}
+
+function forgetCorrupt(error: unknown): undefined {
+  if (error instanceof CorruptRecordError) return undefined
+  throw error
+}
