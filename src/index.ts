@@ -31,6 +31,7 @@ export type { ManagerOptions } from './session/manager.ts'
 export { createSealedSessions, type SealedSessionsOptions } from './session/sealed.ts'
 export type { SealedRevocations } from './session/sealed/engine.ts'
 export type { Secret } from './session/sealed/seal.ts'
+export type { TokenRevocations } from './session/token-ties.ts'
 export {
   createSessions,
   type RevocableSessions,

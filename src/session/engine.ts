@@ -21,6 +21,7 @@ import { keyOf } from './id.ts'
 import type { Lifetime } from './lifetime.ts'
 import { type DecodedRecord, decodeRecord, type Snapshot, toRecord } from './record.ts'
 import { openSuccessor } from './successor.ts'
+import { type TokenRevocations, tokenSessionOf } from './token-ties.ts'
 
 /** What the engine works with. */
 export interface EngineParts {
@@ -33,6 +34,8 @@ export interface EngineParts {
   readonly random: () => number
   /** How long the old id of a user's session still finds it, in milliseconds. */
   readonly grace: number
+  /** Ends the tokens that are tied to a session. */
+  readonly revocations: TokenRevocations | undefined
 }
 
 /** A session with the id that its browser gets. */
@@ -73,7 +76,7 @@ export type Engine = ReturnType<typeof createEngine>
 
 /** Creates an engine. */
 export function createEngine(parts: EngineParts) {
-  const { store, clock, lifetime, events, mintId } = parts
+  const { store, clock, lifetime, events, mintId, revocations } = parts
 
   function fetch(key: string, freshness: Freshness): StoredSession | Promise<StoredSession | undefined> {
     const { copies } = store
@@ -191,9 +194,14 @@ export function createEngine(parts: EngineParts) {
   async function remove(key: string): Promise<Found> {
     const found = await follow(key)
     if (found.kind !== 'session') return found
+    const sid = tokenSessionOf(found.snapshot.attributes)
+    // Before the session: who was told that this failed finds it still there, and tries again.
+    if (sid !== undefined) await revocations?.revokeSession(sid)
     const removed = await store.delete(found.snapshot.key)
     const decoded = removed && decodeRecord(removed)
     if (!decoded) return { kind: 'unknown' }
+    const late = decoded.kind === 'session' ? tokenSessionOf(decoded.snapshot.attributes) : undefined
+    if (late !== undefined && late !== sid) await revocations?.revokeSession(late)
     // It moved between the two calls; what was deleted is the pointer to it.
     return decoded.kind === 'alias' ? remove(decoded.to) : decoded
   }

@@ -5,7 +5,7 @@
  */
 
 import type { IndexedSessionStore, RevokingSessionStore } from '../stores/store.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, EngineParts } from './engine.ts'
 import type { EventHub, SessionEvents } from './events.ts'
 import { decodeRecord, type Device, type Snapshot } from './record.ts'
 
@@ -75,7 +75,7 @@ export interface PrincipalIndex {
 export function createPrincipalIndex(
   store: IndexedSessionStore,
   engine: Engine,
-  events: EventHub,
+  { events, revocations }: Pick<EngineParts, 'events' | 'revocations'>,
   limit: number,
 ): PrincipalIndex {
   async function find(principal: string): Promise<Snapshot[]> {
@@ -101,6 +101,8 @@ export function createPrincipalIndex(
         },
         async revoke(which) {
           if (typeof which === 'string') return end(await findOne(engine, principal, which), 'user')
+          // Tokens may outlive the session that they were issued for, so they are not found by it.
+          await revocations?.revokeUser(principal)
           const sessions = await find(principal)
           const kept = which?.except.handle
           const keep = kept === undefined ? [] : await findOne(engine, principal, kept)
@@ -123,7 +125,7 @@ export function createPrincipalIndex(
 export function createPrincipalRevocation(
   store: RevokingSessionStore,
   engine: Engine,
-  events: EventHub,
+  { events, revocations }: Pick<EngineParts, 'events' | 'revocations'>,
 ): (principal: string | undefined) => PrincipalRevocation {
   return (principal) => ({
     async revoke(which) {
@@ -133,6 +135,7 @@ export function createPrincipalRevocation(
       }
       const kept = which?.except.handle
       const [keep] = kept === undefined ? [] : await findOne(engine, principal, kept)
+      await revocations?.revokeUser(principal)
       await store.revokeAll(principal, keep?.key)
       events.emit('revokedAll', { principal, except: keep?.key })
       return undefined

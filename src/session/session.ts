@@ -8,6 +8,7 @@ import { type DeepReadonly, readAttribute, snapshotValue } from './attributes.ts
 import type { OwnedSession } from './engine.ts'
 import type { HttpExchange } from './exchange.ts'
 import { type SessionInfo, toInfo } from './principal-sessions.ts'
+import { mintTokenSession, TOKEN_SESSION, tokenSessionOf } from './token-ties.ts'
 import { type CommitOutcome, type Origin, type SessionHost, SessionState } from './state.ts'
 
 /** Options of {@link Session.login}. */
@@ -196,6 +197,28 @@ export class Session<Data extends object> {
    */
   fresh(): Promise<boolean> {
     return this.#state.readAgain()
+  }
+
+  /**
+   * Ties tokens to this session: what it resolves to goes into their claim `sid`, so that they end when the session is
+   * ended (option `revocations` of the manager). It stays the same when the session gets a new id.
+   *
+   * @returns `undefined` when the session was ended meanwhile.
+   * @throws {TypeError} when nobody is logged in.
+   */
+  async tieTokens(): Promise<string | undefined> {
+    if (this.principal === undefined) {
+      throw new TypeError('Cannot tie tokens to a session as nobody is logged in to it')
+    }
+    const tied = tokenSessionOf(this.#state.attributes)
+    if (tied !== undefined) return tied
+    let sid: string | undefined
+    const outcome = await this.#state.commit({
+      key: TOKEN_SESSION,
+      update: (value) => value ?? mintTokenSession(),
+      report: (_before, after) => (sid = after as string),
+    })
+    return outcome === 'gone' ? undefined : sid
   }
 
   /** Gives the session a new id, as after a change of privilege. Nothing happens to one that is not stored. */

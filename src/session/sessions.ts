@@ -25,6 +25,7 @@ import {
 import { POINTER_PRINCIPAL } from './record.ts'
 import { createRotation } from './rotation.ts'
 import { startSweeper } from './sweeper.ts'
+import type { TokenRevocations } from './token-ties.ts'
 
 /** Options of {@link createSessions}. */
 export interface SessionsOptions extends ManagerOptions {
@@ -42,6 +43,13 @@ export interface SessionsOptions extends ManagerOptions {
    * @default '500ms'
    */
   readonly storeTimeout?: Duration
+  /**
+   * Where tokens are revoked that {@link Session.tieTokens} has tied to sessions: they end when their session is ended.
+   * Logging a user out everywhere revokes all their tokens.
+   *
+   * @default there are no tokens
+   */
+  readonly revocations?: TokenRevocations
   /**
    * Most sessions a user can have; a login beyond it ends the least recently used one.
    *
@@ -145,13 +153,14 @@ export function createSessions<Data extends object>(
     clock: createStoreClock(guarded.now, now),
     lifetime,
     events,
+    revocations: options.revocations,
     mintId: createIdSource(options.randomFill),
     random: Math.random,
     grace: readDuration(OPERATION, 'regenerateGrace', options.regenerateGrace ?? '10s'),
   }
   const engine = createEngine(parts)
   const { cookies } = createCookies(OPERATION, options, () => parts.clock.now())
-  const index = 'list' in guarded ? createPrincipalIndex(guarded, engine, events, sessionLimit) : undefined
+  const index = 'list' in guarded ? createPrincipalIndex(guarded, engine, parts, sessionLimit) : undefined
   const values = createCookieValues(guarded)
   const loader = createLoader<Data>(parts, {
     values,
@@ -191,7 +200,7 @@ export function createSessions<Data extends object>(
     close: () => sweeper.stop(),
   }
   if (index) return { ...sessions, of: (principal) => index.of(principal) }
-  if ('revokeAll' in guarded) return { ...sessions, of: createPrincipalRevocation(guarded, engine, events) }
+  if ('revokeAll' in guarded) return { ...sessions, of: createPrincipalRevocation(guarded, engine, parts) }
   return sessions
 }
 

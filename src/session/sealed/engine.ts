@@ -16,21 +16,18 @@ import type { Lifetime } from '../lifetime.ts'
 import type { Snapshot } from '../record.ts'
 import type { Login, Rotation } from '../rotation.ts'
 import type { SessionEngine } from '../state.ts'
+import { type TokenRevocations, tokenSessionOf } from '../token-ties.ts'
 import { BINDING_BYTES, type Sealer } from './seal.ts'
 import { decodeSnapshot, encodeSnapshot, type SealedSnapshot } from './snapshot-text.ts'
 
 /** The list of what was revoked, as `createRevocations` of `coatcheck/tokens` keeps it. */
-export interface SealedRevocations {
+export interface SealedRevocations extends TokenRevocations {
   /** Whether a login still counts. `unknown`: the list may be stale beyond its bound. `iat` is in seconds. */
   check(claims: {
     readonly sub: string
     readonly sid: string
     readonly iat: number
   }): 'valid' | 'revoked' | 'unknown'
-  /** Revokes one session. Resolves when that is stored. */
-  revokeSession(sid: string): Promise<unknown>
-  /** Revokes everything of a user that was issued until now. Resolves when that is stored. */
-  revokeUser(sub: string): Promise<unknown>
 }
 
 /** What the engine works with. */
@@ -140,6 +137,8 @@ export function createSealedEngine(parts: SealedParts) {
     recall: () => undefined,
 
     async remove(session) {
+      const sid = tokenSessionOf(session.attributes)
+      if (sid !== undefined) await revocations.revokeSession(sid)
       await revocations.revokeSession(session.key)
       return { kind: 'session', snapshot: session }
     },
