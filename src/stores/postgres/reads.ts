@@ -1,0 +1,37 @@
+/**
+ * Reads, several in one round trip.
+ *
+ * @module
+ */
+
+import type { PostgresRow } from '../postgres.ts'
+import { createReadBatch } from '../read-batch.ts'
+import type { StoredSession } from '../store.ts'
+import { decodeSession } from './rows.ts'
+import type { RunStatement } from './run.ts'
+import type { PostgresStatements } from './statements.ts'
+import { fromText, toArrayLiteral, toText } from './text.ts'
+
+/** Creates the `read` of a store. */
+export function createReads(
+  run: RunStatement,
+  sql: PostgresStatements,
+): (key: string) => Promise<StoredSession | undefined> {
+  const read = createReadBatch(async (keys) => {
+    const rows = await fetchRows(keys)
+    return new Map(rows.map((row) => [fromText(String(row[0])), row]))
+  })
+
+  function fetchRows(keys: readonly string[]): Promise<readonly PostgresRow[]> {
+    const [first, second] = keys
+    // Its plan is a look into the index; that of several may become a bitmap.
+    if (first !== undefined && second === undefined) return run(sql.read, [toText(first)])
+    return run(sql.readMany, [toArrayLiteral(keys.map(toText))])
+  }
+
+  // Each reader decodes for itself: one damaged row is no trouble for the others.
+  return async (key) => {
+    const row = await read(key)
+    return row && decodeSession(row)
+  }
+}
