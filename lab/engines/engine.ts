@@ -14,6 +14,7 @@ import type { Account } from './account.ts'
 import type { Guard } from './guard.ts'
 import { PortTakenError } from './ports.ts'
 import { findChildren, findProcess } from './process-table.ts'
+import { waitUntil } from './wait-until.ts'
 
 /** `paused`: SIGSTOP holds it; `stopped`: there is no process. */
 export type EngineStatus = 'ready' | 'paused' | 'stopped'
@@ -54,6 +55,13 @@ export interface EngineSpec {
    */
   readonly check: (pid: number) => Promise<void>
   /**
+   * Resolves when it works together with its group again; rejects as long as it does not. A start waits for it, though
+   * not for ever: the others may be down.
+   *
+   * @default nothing more to wait for
+   */
+  readonly checkGroup?: () => Promise<void>
+  /**
    * Signal that ends it for good.
    *
    * @default 'SIGKILL'
@@ -77,6 +85,7 @@ export interface OwnedEngine extends Engine {
 }
 
 const START_TIMEOUT = 20_000
+const GROUP_TIMEOUT = 5_000
 const END_TIMEOUT = 3_000
 
 /** Creates an engine that is stopped. */
@@ -117,18 +126,14 @@ export function createEngine(spec: EngineSpec, { guard, folder, onCrash }: Engin
   }
 
   async function becomeReady(launched: ChildProcess & { readonly pid: number }): Promise<void> {
-    const deadline = Date.now() + START_TIMEOUT
-    for (;;) {
-      const failure = await spec.check(launched.pid).then(
-        () => undefined,
-        (error: unknown) => error,
-      )
-      if (child !== launched) throw await describeFailure('it has ended', failure)
-      if (failure === undefined) return
-      if (Date.now() > deadline)
-        throw await describeFailure(`it does not answer within ${START_TIMEOUT} ms`, failure)
-      await delay(20)
+    const hasEnded = () => child !== launched
+    try {
+      await waitUntil(() => spec.check(launched.pid), START_TIMEOUT, hasEnded)
+    } catch (cause) {
+      throw await describeFailure(hasEnded() ? 'it has ended' : `it is silent for ${START_TIMEOUT} ms`, cause)
     }
+    const { checkGroup } = spec
+    if (checkGroup) await waitUntil(checkGroup, GROUP_TIMEOUT).catch(() => undefined)
   }
 
   async function describeFailure(what: string, cause: unknown): Promise<Error> {

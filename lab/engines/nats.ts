@@ -6,12 +6,12 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { converse } from './converse.ts'
-import type { Engine, EngineSpec } from './engine.ts'
+import type { EngineSpec } from './engine.ts'
 import { createGroup, type EngineGroup, type EngineOptions, type OpenGroup } from './group.ts'
 import { expectProgram } from './installed.ts'
 import { withFreePorts } from './ports.ts'
+import { waitUntil } from './wait-until.ts'
 
 /** Options of {@link startNats}. */
 export interface NatsOptions extends EngineOptions {
@@ -55,14 +55,14 @@ export async function startNats(options: NatsOptions = {}): Promise<Nats> {
       const specs = ports.map((own, index) => describeNats(group, `nats-${index + 1}`, own, ports))
       await Promise.all(specs.map(({ config, file }) => writeFile(file, config)))
       await Promise.all(specs.map(({ spec }) => group.start(spec)))
-      if (nodes > 1) await haveLeader(ports)
+      if (nodes > 1) await waitUntil(() => expectLeader(ports), LEADER_TIMEOUT)
       return { servers: ports.map(({ client }) => `nats://127.0.0.1:${client}`) }
     }),
   )
 }
 
 function describeNats(
-  { folder, engines }: OpenGroup,
+  { folder }: OpenGroup,
   name: string,
   { client, monitor, route }: NatsPorts,
   all: readonly NatsPorts[],
@@ -91,29 +91,22 @@ function describeNats(
         if (answering !== name) throw new Error(`Another server answers on port ${monitor}`)
         // It hangs up on those who do not speak its language.
         await converse(client, ['QUIT'])
-        // A server that is started while most others are down waits for them; that it runs is all there is to wait for.
-        if (hasMajority(engines)) await ask(monitor, '/healthz?js-server-only=true')
+      },
+      async checkGroup() {
+        await ask(monitor, '/healthz?js-server-only=true')
       },
     },
   }
 }
 
-function hasMajority(engines: readonly Engine[]): boolean {
-  return engines.filter(({ status }) => status === 'ready').length > engines.length / 2
-}
-
-async function haveLeader(ports: readonly NatsPorts[]): Promise<void> {
-  const deadline = Date.now() + LEADER_TIMEOUT
-  for (;;) {
-    const answers = await Promise.all(ports.map(({ monitor }) => ask(monitor, '/jsz')))
-    const leaders = new Set(
-      answers.map(({ meta_cluster: meta }) => (meta as { leader?: string } | undefined)?.leader),
-    )
-    if (leaders.size === 1 && !leaders.has(undefined) && !leaders.has('')) return
-    if (Date.now() > deadline)
-      throw new Error(`Cannot start NATS: JetStream has no leader within ${LEADER_TIMEOUT} ms`)
-    await delay(20)
-  }
+/** Rejects as long as the servers do not agree on who leads JetStream. */
+async function expectLeader(ports: readonly NatsPorts[]): Promise<void> {
+  const answers = await Promise.all(ports.map(({ monitor }) => ask(monitor, '/jsz')))
+  const leaders = new Set(
+    answers.map(({ meta_cluster: meta }) => (meta as { leader?: string } | undefined)?.leader),
+  )
+  if (leaders.size > 1 || leaders.has(undefined) || leaders.has(''))
+    throw new Error('JetStream has no leader')
 }
 
 /** Asks the monitoring port; rejects unless the answer is 200. */

@@ -69,14 +69,15 @@ export function formatRedisConfig(config: RedisConfig): string {
  */
 export async function askRedis(port: number, commands: readonly string[], password = ''): Promise<string> {
   const login = password ? [`AUTH ${password}`] : []
-  const answer = await converse(port, [...login, ...commands, 'QUIT'])
+  // A sentinel knows no QUIT.
+  const answer = await converse(port, [...login, ...commands, 'PING goodbye', 'QUIT'], '$7\r\ngoodbye')
   const error = /^-(.*)$/m.exec(answer)
   if (error) throw new Error(`Redis on port ${port} answers ${error[1]}`)
   return answer
 }
 
 /** Rejects as long as the server loads its data, or while another process answers on its port. */
-async function expectRedis(port: number, pid: number, password: string): Promise<void> {
+export async function expectRedis(port: number, pid: number, password: string): Promise<void> {
   const answer = await askRedis(port, ['PING', 'INFO server'], password)
   if (!answer.includes('+PONG') || !answer.includes(`process_id:${pid}\r\n`)) {
     throw new Error(`Another process answers on port ${port}`)
