@@ -196,12 +196,12 @@ export function createEngine(parts: EngineParts) {
     if (found.kind !== 'session') return found
     const sid = tokenSessionOf(found.snapshot.attributes)
     // Before the session: who was told that this failed finds it still there, and tries again.
-    if (sid !== undefined) await revocations?.revokeSession(sid)
+    if (sid !== undefined) await revocations?.revokeSession(sid, found.snapshot.principal)
     const removed = await store.delete(found.snapshot.key)
     const decoded = removed && decodeRecord(removed)
     if (!decoded) return { kind: 'unknown' }
     const late = decoded.kind === 'session' ? tokenSessionOf(decoded.snapshot.attributes) : undefined
-    if (late !== undefined && late !== sid) await revocations?.revokeSession(late)
+    if (late !== undefined && late !== sid) await revocations?.revokeSession(late, found.snapshot.principal)
     // It moved between the two calls; what was deleted is the pointer to it.
     return decoded.kind === 'alias' ? remove(decoded.to) : decoded
   }

@@ -91,7 +91,7 @@ export function createSealedSessions<Data extends object = Record<string, never>
         if (principal === undefined) return 0
         if (typeof which === 'string') {
           if (!sealed.isOf(principal, which)) return 0
-          await revocations.revokeSession(which)
+          await revocations.revokeSession(which, principal)
           events.emit('revoked', { handle: which, principal, by: 'user' })
           return 1
         }
@@ -103,7 +103,7 @@ export function createSealedSessions<Data extends object = Record<string, never>
         }
         await revocations.revokeUser(principal)
         if (kept?.principal === principal) {
-          await replaceSession(kept, ({ snapshot }) => sealed.reissue(snapshot as SealedSnapshot, now()))
+          await replaceSession(kept, ({ snapshot }) => sealed.reissue(snapshot as SealedSnapshot))
         }
         events.emit('revokedAll', { principal, except: kept?.handle })
         return undefined

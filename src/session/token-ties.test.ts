@@ -16,7 +16,10 @@ function createTiedTrial(options: TrialOptions = {}) {
   }
   const trial = createTrial({
     ...options,
-    revocations: { revokeSession: (sid) => note(`sid ${sid}`), revokeUser: (sub) => note(`sub ${sub}`) },
+    revocations: {
+      revokeSession: (sid, sub) => note(`sid ${sid} of ${sub}`),
+      revokeUser: (sub) => note(`sub ${sub}`),
+    },
   })
   onTestFinished(trial.close)
   return { ...trial, revoked, state }
@@ -65,7 +68,7 @@ describe('Session.tieTokens()', () => {
         else await own.login('eve')
       })
 
-      expect(trial.revoked).toEqual([`sid ${result}`])
+      expect(trial.revoked).toEqual([`sid ${result} of ada`])
     },
   )
 
@@ -91,7 +94,7 @@ describe('Session.tieTokens()', () => {
     const { session } = await browser.copy().visit(trial.here, (own) => own.destroy())
 
     expect(session.principal).toBeUndefined()
-    expect(trial.revoked).toEqual([`sid ${result}`])
+    expect(trial.revoked).toEqual([`sid ${result} of ada`])
   })
 
   it('ends tokens that were tied while the session was being ended', async () => {
@@ -107,7 +110,7 @@ describe('Session.tieTokens()', () => {
 
     await browser.copy().visit(trial.here, (own) => own.destroy())
 
-    expect(trial.revoked).toEqual([`sid ${sid}`])
+    expect(trial.revoked).toEqual([`sid ${sid} of ada`])
   })
 
   it('costs a logout nothing that no token is tied to', async () => {

@@ -9,8 +9,12 @@ import type { Attributes } from './attributes.ts'
 
 /** Where it is noted that something was revoked which is not in the store, as `createRevocations` of `coatcheck/tokens`. */
 export interface TokenRevocations {
-  /** Revokes every token that is tied to a session. Resolves when that is stored. */
-  revokeSession(sid: string): Promise<unknown>
+  /**
+   * Revokes every token that is tied to a session. Resolves when that is stored.
+   *
+   * @param sub The session's user, where there is one.
+   */
+  revokeSession(sid: string, sub?: string): Promise<unknown>
   /** Revokes every token of a user that was issued until now. Resolves when that is stored. */
   revokeUser(sub: string): Promise<unknown>
 }

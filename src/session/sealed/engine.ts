@@ -18,7 +18,7 @@ import type { Login, Rotation } from '../rotation.ts'
 import type { SessionEngine } from '../state.ts'
 import { type TokenRevocations, tokenSessionOf } from '../token-ties.ts'
 import { BINDING_BYTES, type Sealer } from './seal.ts'
-import { decodeSnapshot, encodeSnapshot, type SealedSnapshot } from './snapshot-text.ts'
+import { decodeSnapshot, encodeSnapshot, type SealedSnapshot, secondOf } from './snapshot-text.ts'
 
 /** The list of what was revoked, as `createRevocations` of `coatcheck/tokens` keeps it. */
 export interface SealedRevocations extends TokenRevocations {
@@ -28,6 +28,8 @@ export interface SealedRevocations extends TokenRevocations {
     readonly sid: string
     readonly iat: number
   }): 'valid' | 'revoked' | 'unknown'
+  /** The second of issue for what is issued to this user in that second: never one that is revoked. */
+  issuedAt(sub: string, seconds: number): number
 }
 
 /** What the engine works with. */
@@ -85,7 +87,7 @@ export function createSealedEngine(parts: SealedParts) {
       version: 1,
       principal,
       createdAt: instant,
-      issuedAt: instant,
+      issuedAt: issuedAt(principal, instant),
       lastSeenAt: instant,
       expiresAt: lifetime.expiresAt(instant, instant, remembered),
       attributes,
@@ -95,6 +97,11 @@ export function createSealedEngine(parts: SealedParts) {
       replaces: undefined,
       unknown: undefined,
     }
+  }
+
+  function issuedAt(principal: string | undefined, instant: number): number {
+    const second = secondOf(instant)
+    return principal === undefined ? second : revocations.issuedAt(principal, second)
   }
 
   /** The next state of a session that is used now. */
@@ -108,8 +115,8 @@ export function createSealedEngine(parts: SealedParts) {
   }
 
   /** @throws {StoreUnavailableError} when a user's login cannot be checked. A visitor has nothing to lose by it. */
-  function isRevoked({ key, principal, issuedAt }: SealedSnapshot): boolean {
-    const verdict = revocations.check({ sub: principal ?? '', sid: key, iat: issuedAt / 1_000 })
+  function isRevoked({ key, principal, issuedAt: iat }: SealedSnapshot): boolean {
+    const verdict = revocations.check({ sub: principal ?? '', sid: key, iat })
     if (verdict !== 'unknown' || principal === undefined) return verdict === 'revoked'
     throw new StoreUnavailableError(
       'Cannot check a sealed session as the list of revocations may be stale: is what it is kept in reachable?',
@@ -138,8 +145,8 @@ export function createSealedEngine(parts: SealedParts) {
 
     async remove(session) {
       const sid = tokenSessionOf(session.attributes)
-      if (sid !== undefined) await revocations.revokeSession(sid)
-      await revocations.revokeSession(session.key)
+      if (sid !== undefined) await revocations.revokeSession(sid, session.principal)
+      await revocations.revokeSession(session.key, session.principal)
       return { kind: 'session', snapshot: session }
     },
   }
@@ -160,7 +167,7 @@ export function createSealedEngine(parts: SealedParts) {
       const carried = same ? (before?.attributes ?? EMPTY) : EMPTY
       const owned = own(begin(principal, applyChanges(carried, changes, 'report'), remembered))
       // A visitor's cookie from before stays a visitor's: it never becomes a login.
-      if (before?.principal !== undefined) await revocations.revokeSession(before.key)
+      if (before?.principal !== undefined) await revocations.revokeSession(before.key, before.principal)
       events.emit('login', { handle: owned.snapshot.key, principal, previous: before?.key })
       return owned
     },
@@ -190,8 +197,8 @@ export function createSealedEngine(parts: SealedParts) {
       return sealer.isBound(bytes.subarray(0, RANDOM_BYTES), principal, bytes.subarray(RANDOM_BYTES))
     },
     /** The same session, as if its user had just logged in: what was revoked until now does not touch it. */
-    reissue(session: SealedSnapshot, issuedAt: number): OwnedSession {
-      return own(next(session, { issuedAt }))
+    reissue(session: SealedSnapshot): OwnedSession {
+      return own(next(session, { issuedAt: issuedAt(session.principal, now()) }))
     },
     expectRoom(session: Snapshot | undefined, attributes: Attributes): void {
       const base = (session as SealedSnapshot | undefined) ?? begin(undefined, EMPTY, false)

@@ -9,7 +9,7 @@ import type { Snapshot } from '../record.ts'
 
 /** A session whose only copy is in the browser. */
 export interface SealedSnapshot extends Snapshot {
-  /** Login, or first visit, in milliseconds since the Unix epoch: revocations of a user compare with it. */
+  /** Second of the login, or of the first visit, since the Unix epoch: revocations of a user compare with it. */
   readonly issuedAt: number
 }
 
@@ -24,7 +24,7 @@ interface Sealed {
   readonly c: number
   readonly l: number
   readonly x: number
-  /** Issued at, where that is not `c`. */
+  /** Issued at, where that is not the second of `c`. */
   readonly i?: number
   readonly r?: 1
   readonly g?: number
@@ -42,7 +42,7 @@ export function encodeSnapshot(session: SealedSnapshot): string {
     c: createdAt,
     l: lastSeenAt,
     x: expiresAt,
-    ...(issuedAt !== createdAt && { i: issuedAt }),
+    ...(issuedAt !== secondOf(createdAt) && { i: issuedAt }),
     ...(session.remembered && { r: 1 }),
     ...(session.regeneratedAt !== undefined && { g: session.regeneratedAt }),
     a: attributes,
@@ -51,6 +51,11 @@ export function encodeSnapshot(session: SealedSnapshot): string {
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof Sealed>(['s', 'u', 'v', 'c', 'l', 'x', 'i', 'r', 'g', 'a'])
+
+/** The second in which an instant lies, since the Unix epoch. */
+export function secondOf(instant: number): number {
+  return Math.floor(instant / 1_000)
+}
 
 /** Decodes a text that was opened, so that we or a newer version of this package wrote it; `undefined` when not. */
 export function decodeSnapshot(text: string): SealedSnapshot | undefined {
@@ -66,7 +71,7 @@ export function decodeSnapshot(text: string): SealedSnapshot | undefined {
     createdAt: c,
     lastSeenAt: l,
     expiresAt: x,
-    issuedAt: i ?? c,
+    issuedAt: i ?? secondOf(c),
     attributes: a,
     remembered: r === 1,
     regeneratedAt: g,
