@@ -26,7 +26,7 @@ export interface PostgresServer {
   readonly config?: PostgresConfig | undefined
 }
 
-const TIMEOUT = 1_000
+const CHECK_TIMEOUT = 1_000
 
 /** Creates the data folder of a server whose only user is `postgres`. */
 export async function createDatabase(
@@ -49,6 +49,18 @@ export async function createDatabase(
   const access =
     password === undefined ? ['--auth', 'trust'] : ['--auth', 'scram-sha-256', '--pwfile', passwordFile]
   await run(expectPostgresTool('initdb'), [...place, ...speed, ...access], account)
+}
+
+/** Copies the data folder of a running server to that of its standby, and tells the standby whom to follow. */
+export async function copyDatabase(
+  { folder, run }: OpenGroup,
+  primary: PostgresServer,
+  { name, account }: PostgresServer,
+): Promise<void> {
+  // The name by which the primary knows whether it may acknowledge.
+  const source = `${formatPostgresUrl(primary.port, primary.password)}?application_name=${name}`
+  const place = ['--pgdata', join(folder, name), '--dbname', source, '--write-recovery-conf']
+  await run(expectPostgresTool('pg_basebackup'), [...place, '--checkpoint', 'fast', '--no-sync'], account)
 }
 
 /** Describes how to run a server whose data folder is there. */
@@ -84,12 +96,20 @@ export function formatPostgresUrl(port: number, password: string | undefined): s
   return `postgres://${credentials}@127.0.0.1:${port}/postgres`
 }
 
-/** Asks one question on a connection of its own, and resolves to the rows of the answer. */
-export async function askPostgres(url: string, question: string): Promise<Record<string, unknown>[]> {
+/**
+ * Asks one question on a connection of its own, and resolves to the rows of the answer.
+ *
+ * @param timeout In milliseconds, for the connection and for the answer each.
+ */
+export async function askPostgres(
+  url: string,
+  question: string,
+  timeout = 5_000,
+): Promise<Record<string, unknown>[]> {
   const client = new Client({
     connectionString: url,
-    connectionTimeoutMillis: TIMEOUT,
-    query_timeout: TIMEOUT,
+    connectionTimeoutMillis: timeout,
+    query_timeout: timeout,
   })
   client.on('error', () => undefined)
   try {
@@ -106,6 +126,6 @@ export async function askPostgres(url: string, question: string): Promise<Record
 
 /** Rejects as long as the server recovers, or while another one answers on its port. */
 async function expectPostgres(url: string, data: string): Promise<void> {
-  const [row] = await askPostgres(url, 'SHOW data_directory')
+  const [row] = await askPostgres(url, 'SHOW data_directory', CHECK_TIMEOUT)
   if (row?.['data_directory'] !== data) throw new Error('Another PostgreSQL answers')
 }

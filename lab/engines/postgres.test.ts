@@ -11,7 +11,11 @@ async function createTrial(options: PostgresOptions = {}) {
   onTestFinished(() => postgres.close())
   const [engine] = postgres.engines
   if (!engine) throw new Error('There is no engine')
-  return { postgres, engine, ask: (question: string) => askPostgres(postgres.url, question) }
+  return {
+    postgres,
+    engine,
+    ask: (question: string, timeout?: number) => askPostgres(postgres.url, question, timeout),
+  }
 }
 
 describeWith(['postgresql'], 'startPostgres()', () => {
@@ -42,7 +46,7 @@ describeWith(['postgresql'], 'startPostgres()', () => {
 
     await engine.pause()
     const held = findChildren(engine.pid ?? 0).map((pid) => findProcess(pid)?.stopped)
-    const paused = await ask('SELECT 1').catch((error: Error) => error.message)
+    const paused = await ask('SELECT 1', 500).catch((error: Error) => error.message)
     await engine.resume()
     const resumed = await ask('SELECT seven FROM t')
     await engine.pause()
@@ -72,5 +76,27 @@ describeWith(['postgresql'], 'startPostgres()', () => {
     expect(before).toBe(true)
     expect(existsSync(folder)).toBe(false)
     expect(processes.filter(findProcess)).toEqual([])
+  })
+
+  it('acknowledges nothing that its standby does not have, which can take its place', async () => {
+    const { postgres, engine, ask } = await createTrial({ standby: true, password: 'secret' })
+    const standby = postgres.engines[1]
+    const askStandby = (question: string) => askPostgres(postgres.standbyUrl ?? '', question)
+    await ask('CREATE TABLE t AS SELECT 1 AS one')
+
+    await standby?.pause()
+    const waiting = await ask('INSERT INTO t VALUES (2)', 500).catch((error: Error) => error.message)
+    await standby?.resume()
+    await ask('INSERT INTO t VALUES (3)')
+    await standby?.kill()
+    await standby?.start()
+    await ask('INSERT INTO t VALUES (4)')
+    await engine.kill()
+    await askStandby('SELECT pg_promote()')
+    const rows = await askStandby('SELECT one FROM t ORDER BY one')
+
+    expect(postgres.engines.map(({ name }) => name)).toEqual(['postgres', 'standby'])
+    expect(waiting).toMatch(/timeout/)
+    expect(rows).toEqual([{ one: 1 }, { one: 2 }, { one: 3 }, { one: 4 }])
   })
 })
