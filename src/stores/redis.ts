@@ -4,8 +4,12 @@
  * @module
  */
 
+import type { InvalidationFeed } from './invalidations.ts'
+import { examine } from './redis/check.ts'
 import { linkClient, type RedisClient } from './redis/clients.ts'
 import { createCommands } from './redis/commands.ts'
+import { subscribe } from './redis/invalidations.ts'
+import { createFinder, type RedisConnect, type RedisFeedClient } from './redis/primaries.ts'
 import { createPrincipalIndex } from './redis/principals.ts'
 import { createReads } from './redis/reads.ts'
 import { decodeSession, encodeRecord, keepUntil, principalOf } from './redis/record.ts'
@@ -18,7 +22,7 @@ import {
   touchScript,
   writeScript,
 } from './redis/scripts.ts'
-import { readSettings, type RedisStoreOptions } from './redis/settings.ts'
+import { readPrefix, readSettings, type RedisStoreOptions } from './redis/settings.ts'
 import {
   CorruptRecordError,
   type IndexedSessionStore,
@@ -36,6 +40,8 @@ export type {
   RedisClient,
 } from './redis/clients.ts'
 export type { RedisWait } from './redis/commands.ts'
+export type { DuplicableClient, RedisConnect, RedisFeedClient, RedisNode } from './redis/primaries.ts'
+export type { RedisTrackingClient } from './redis/tracking.ts'
 export type { RedisStoreOptions } from './redis/settings.ts'
 
 /** What {@link createRedisStore} makes. */
@@ -159,6 +165,68 @@ export function createRedisStore(client: RedisClient, options: RedisStoreOptions
       return Number(outcome) === Outcome.done
     },
   }
+}
+
+/** Options of {@link createRedisInvalidations}. */
+export interface RedisInvalidationsOptions {
+  /** Prefix of the store's keys, as given to {@link createRedisStore}. @default 'coatcheck:' */
+  readonly prefix?: string
+  /**
+   * Makes a client of node-redis for a connection to a node, with `RESP: 3` and `emitInvalidate: true`, and does not connect
+   * it. Needed with Sentinel, and where the nodes of a cluster are not reached at the addresses they tell. The feed
+   * closes it.
+   *
+   * @default a duplicate of the client, or of its connection to a node
+   */
+  readonly connect?: RedisConnect
+  /** Told each time listening failed or ended, before it is tried again. @default nobody */
+  readonly onError?: (error: unknown) => void
+}
+
+/**
+ * Creates the feed for a near cache in front of {@link createRedisStore}: the server pushes the keys of changed sessions.
+ *
+ * It opens a connection of its own to each primary, by duplicating the client. Only clients of node-redis pass on what is
+ * pushed; the store itself may be on another client, with the same prefix, server and user.
+ *
+ * @throws {TypeError} when the client is one of ioredis, or a Sentinel client comes without `connect`.
+ * @throws {RangeError} when the prefix cannot be one.
+ * @example
+ * ```ts
+ * const feed = createRedisInvalidations(client)
+ * const sessions = createSessions(createNearCache(createRedisStore(client), feed))
+ * ```
+ */
+export function createRedisInvalidations(
+  client: RedisFeedClient,
+  options: RedisInvalidationsOptions = {},
+): InvalidationFeed {
+  const { connect, onError = () => undefined } = options
+  const prefix = `${readPrefix(options)}s:`
+  const find = createFinder(client, connect)
+  const link = linkClient(client)
+  return {
+    name: 'redis',
+    subscribe: (listener) => subscribe(listener, { prefix, link, find, onError }),
+  }
+}
+
+/**
+ * Examines the server at start-up.
+ *
+ * @param options As given to {@link createRedisStore}.
+ * @returns One sentence for each thing in its configuration that is dangerous for sessions, with the setting that helps.
+ * @throws {StoreUnavailableError} when sessions cannot be kept there: not reachable, refused, a replica, too old, not
+ * the kind of server that the client is for. The message says what to do.
+ * @throws {TypeError | RangeError} as {@link createRedisStore}.
+ */
+export async function checkRedisStore(
+  client: RedisClient,
+  options: RedisStoreOptions = {},
+): Promise<readonly string[]> {
+  const settings = readSettings(options)
+  const link = linkClient(client)
+  return examine(link, createRedisStore(client, options), settings)
 }
 
 function forgetCorrupt(error: unknown): undefined {

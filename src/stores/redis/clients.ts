@@ -24,7 +24,7 @@ export interface NodeRedisCluster {
 /** A Sentinel client of node-redis: `createSentinel()`. */
 export interface NodeRedisSentinel {
   readonly isOpen: boolean
-  sendCommand(isReadonly: boolean, args: readonly string[]): Promise<unknown>
+  sendCommand(isReadonly: boolean, args: string[]): Promise<unknown>
   multi(): NodeRedisSentinelPipeline
   getMasterNode(): unknown
 }
