@@ -6,6 +6,7 @@
 
 import type { IndexedSessionStore, SessionStore } from './store.ts'
 import { createLockQueue } from './sqlite/lock-queue.ts'
+import { installOutbox } from './sqlite/outbox.ts'
 import {
   decodeSession,
   findCorruption,
@@ -17,6 +18,8 @@ import {
 import { applyMigrations, assertTableName } from './sqlite/schema.ts'
 import { prepareStatements } from './sqlite/statements.ts'
 import { createSweeper } from './sqlite/sweep.ts'
+
+export { createSqliteInvalidations, type SqliteInvalidationsOptions } from './sqlite/invalidations.ts'
 
 /** What the store binds. */
 export type SqliteParameter = string | number | null
@@ -75,6 +78,13 @@ export interface SqliteMigrationOptions {
   readonly tableName?: string
   /** How long to wait for a lock that another process holds, in milliseconds. @default 10_000 */
   readonly busyTimeout?: number
+  /**
+   * Makes the outbox that {@link createSqliteInvalidations} reads: a table in which triggers note the key of each session
+   * that is written or deleted. An outbox that is there stays, whatever this says.
+   *
+   * @default false
+   */
+  readonly outbox?: boolean
 }
 
 /** What {@link createSqliteStore} makes. */
@@ -169,8 +179,9 @@ export async function migrateSqliteStore(
   database: SqliteDatabase,
   options: SqliteMigrationOptions = {},
 ): Promise<void> {
-  const { tableName = DEFAULT_TABLE, busyTimeout = 10_000 } = options
+  const { tableName = DEFAULT_TABLE, busyTimeout = 10_000, outbox = false } = options
   assertTableName(tableName)
   const queue = createLockQueue(database, { tableName, busyTimeout })
   await applyMigrations(database, queue, tableName)
+  if (outbox) await queue.administer(() => installOutbox(database, tableName))
 }
