@@ -8,7 +8,6 @@ import { randomFillSync } from 'node:crypto'
 import { type Duration, readDuration } from '../duration.ts'
 import { type ExpectedClaims, findClaimFault } from './claims.ts'
 import type { KeySet } from './key-set.ts'
-import { signatureSchemes } from './signature.ts'
 import { parseStrictObject } from './strict-json.ts'
 
 /** What a caller says in a token. The issuer adds `iss`, `aud`, `iat`, `exp`, and `jti` where there is none. */
@@ -71,8 +70,7 @@ export function createIssuer(parts: IssuerParts): (claims: TokenClaims, options?
     )
     assertAcceptable(payload, { issuer, audience })
     const input = `${key.header}.${payload.toString('base64url')}`
-    const signature = signatureSchemes[key.alg].sign(key.key, Buffer.from(input))
-    const token = `${input}.${signature.toString('base64url')}`
+    const token = `${input}.${key.sign(Buffer.from(input))}`
     if (token.length <= maxLength) return token
     throw new RangeError(
       `Cannot issue a token as it would be longer than ${maxLength} characters: put less into it`,

@@ -7,20 +7,28 @@
 import type { KeyObject } from 'node:crypto'
 import type { ImportedKey } from '../keys/import-key.ts'
 import type { KeyState, TokenAlgorithm } from '../keys.ts'
+import { prepareCheck, prepareSigner, type SignatureCheck, type Signer } from '../signature.ts'
 
 /** A key that tokens are accepted from. Its identity tells whether it is still the same key. */
 export interface ActiveKey {
   readonly alg: TokenAlgorithm
-  /** First segment of every token of this key, as it is and no other way. */
-  readonly header: string
   /** Secret or public key. */
   readonly key: KeyObject
+  /** Checks a signature of this key. */
+  readonly verify: SignatureCheck
+}
+
+/** The key of new tokens. */
+export interface SigningKey {
+  /** First segment of every token of this key, as it is and no other way. */
+  readonly header: string
+  readonly sign: Signer
 }
 
 /** What may be signed with and accepted at this moment. It is replaced as a whole, never changed. */
 export interface ActiveKeys {
-  /** The key of new tokens, a secret or private key; `undefined` for a verifier. */
-  readonly signing: ActiveKey | undefined
+  /** `undefined` for a verifier. */
+  readonly signing: SigningKey | undefined
   /** Every key that is accepted, by the first segment of its tokens. */
   readonly byHeader: ReadonlyMap<string, ActiveKey>
 }
@@ -39,16 +47,20 @@ export interface HeldKey extends ImportedKey {
  */
 export function arrangeKeys(keys: readonly HeldKey[], before?: ActiveKeys): ActiveKeys {
   const byHeader = new Map<string, ActiveKey>()
-  let signing: ActiveKey | undefined
+  let signing: SigningKey | undefined
   for (const held of keys) {
     if (held.state === 'retired') continue
+    const { alg } = held
     const header = encodeHeader(held)
     const known = before?.byHeader.get(header)
-    const isSame = known?.key.equals(held.verification) === true
-    byHeader.set(header, isSame ? known : { alg: held.alg, header, key: held.verification })
-    if (held.state === 'signing' && held.signing) signing = { alg: held.alg, header, key: held.signing }
+    byHeader.set(header, known?.key.equals(held.verification) ? known : activate(held))
+    if (held.state === 'signing' && held.signing) signing = { header, sign: prepareSigner(alg, held.signing) }
   }
   return { signing, byHeader }
+}
+
+function activate({ alg, verification: key }: HeldKey): ActiveKey {
+  return { alg, key, verify: prepareCheck(alg, key) }
 }
 
 /** The protected header, to the byte. `at+jwt` keeps other kinds of tokens of the same issuer out (RFC 9068 §2.1). */

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { TokenAlgorithm } from '../keys.ts'
-import { signatureSchemes } from '../signature.ts'
+import { isPair } from '../signature.ts'
 
 /**
  * Checks that a key is of the kind and the strength that its algorithm needs, and that a private key belongs to the
@@ -56,15 +56,4 @@ const KEY_NAMES: Readonly<Record<TokenAlgorithm, string>> = {
   ES256: 'an EC key on P-256',
   EdDSA: 'an Ed25519 key',
   RS256: 'an RSA key',
-}
-
-/** OpenSSL takes the members of a JWK on trust; a signature tells whether they belong together. */
-function isPair(alg: TokenAlgorithm, key: KeyObject): boolean {
-  const sample = Buffer.from('coatcheck')
-  try {
-    const { sign, verify } = signatureSchemes[alg]
-    return verify(createPublicKey(key), sample, sign(key, sample))
-  } catch {
-    return false
-  }
 }
