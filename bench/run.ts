@@ -4,7 +4,7 @@
  * @module
  */
 
-const BENCHES = ['read-path', 'memory', 'balancer']
+const BENCHES = ['read-path', 'shared-stores', 'memory', 'balancer']
 
 const [name = ''] = process.argv.splice(2, 1)
 if (BENCHES.includes(name)) await import(`./${name}.js`)
