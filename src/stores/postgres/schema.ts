@@ -73,7 +73,7 @@ export const migrations: readonly ((names: PostgresNames) => string)[] = [
       last_seen_at float8 NOT NULL CHECK (last_seen_at >= 0 AND last_seen_at < 'Infinity'),
       expires_at float8 NOT NULL CHECK (expires_at >= 0 AND expires_at < 'Infinity'),
       sweep_at float8 NOT NULL CHECK (sweep_at <= expires_at)
-    ) WITH (fillfactor = 80);
+    ) WITH (fillfactor = 90);
     CREATE INDEX "${tableName}_by_principal" ON ${table} (principal) WHERE principal IS NOT NULL;
     CREATE INDEX "${tableName}_by_sweep_at" ON ${table} (sweep_at);
     CREATE TABLE ${corrupt} (
