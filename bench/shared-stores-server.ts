@@ -18,7 +18,7 @@ import {
 import { createRedisInvalidations, createRedisStore } from 'coatcheck/stores/redis'
 import expressSession from 'express-session'
 import { Redis } from 'ioredis'
-import pg from 'pg'
+import { Client, Pool } from 'pg'
 import postgres from 'postgres'
 import { createClient } from 'redis'
 import { createApp, keysOf, serveVariant, SHOP, type Shop } from './contender-server.ts'
@@ -54,7 +54,7 @@ await serveVariant({
     const pool = openPool()
     const tables = { tableName: 'cached_sessions' }
     await migratePostgresStore(pool, { ...tables, notify: true })
-    const feed = createPostgresInvalidations(() => new pg.Client({ connectionString: postgresUrl }), tables)
+    const feed = createPostgresInvalidations(() => new Client({ connectionString: postgresUrl }), tables)
     return serveOurs(createNearCache(createPostgresStore(pool, tables), feed))
   },
   'express-session + connect-pg-simple': () => {
@@ -71,8 +71,8 @@ async function openRedis() {
   return client
 }
 
-function openPool(): pg.Pool {
-  return new pg.Pool({ connectionString: postgresUrl, max: 10 })
+function openPool(): Pool {
+  return new Pool({ connectionString: postgresUrl, max: 10 })
 }
 
 function serveOurs(store: IndexedSessionStore): RequestListener {
