@@ -14,6 +14,7 @@ async function createTrial(options: ControlOptions = {}) {
   const fleet = {
     state: () => ({ strategy: 'memory', engines: [] }),
     act: async (id: string, action: string) => void orders.push(`${id} ${action}`),
+    actOnEngine: async (name: string, action: string) => void orders.push(`engine ${name} ${action}`),
     setTraffic: (settings: object) => void orders.push(JSON.stringify(settings)),
     subscribe(listener: (event: LabEvent) => void) {
       listeners.add(listener)
@@ -59,6 +60,27 @@ describe('createControl()', () => {
     ])
 
     expect(statuses).toEqual([200, 200, 403, 403])
+  })
+
+  it.each([
+    ['/api/servers/A/drain', 'A drain'],
+    ['/api/engines/redis-1/pause', 'engine redis-1 pause'],
+  ])('passes on what is asked for at %s', async (path, order) => {
+    const { post, orders } = await createTrial()
+
+    const response = await post(path)
+
+    expect(response.status).toBe(200)
+    expect(orders).toEqual([order])
+  })
+
+  it('refuses to do with an engine what can only be done with a server', async () => {
+    const { post, orders } = await createTrial()
+
+    const response = await post('/api/engines/redis-1/drain')
+
+    expect(response.status).toBe(404)
+    expect(orders).toEqual([])
   })
 
   it.each([{ visitors: 12, rate: 60 }, { visitors: 12 }, { rate: 60 }])(

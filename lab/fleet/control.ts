@@ -10,7 +10,7 @@ import { readJson, refuseForeign } from './control-request.ts'
 import { createEventClients } from './event-clients.ts'
 import type { Experiment, ExperimentOptions } from './experiments/registry.ts'
 import { LabError, labErrorStatus, unknownName } from './lab-error.ts'
-import type { Fleet, RoutingName, ServerAction, TrafficSettings } from './protocol.ts'
+import type { EngineAction, Fleet, RoutingName, ServerAction, TrafficSettings } from './protocol.ts'
 import { serveFile } from './static-files.ts'
 import { routingNames } from './strategy.ts'
 
@@ -41,7 +41,8 @@ export interface ControlOptions {
 
 type Body = Readonly<Record<string, unknown>>
 
-const serverActions: readonly ServerAction[] = ['kill', 'pause', 'resume', 'start', 'drain']
+const engineActions: readonly EngineAction[] = ['kill', 'pause', 'resume', 'start']
+const serverActions: readonly ServerAction[] = [...engineActions, 'drain']
 
 /** Lets a person, or a program, drive a fleet over HTTP. Rejects when the port is taken. */
 export async function createControl(fleet: Fleet, options: ControlOptions = {}): Promise<Control> {
@@ -94,13 +95,8 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
     if (what === 'experiments') return await runExperiment(name, body)
     if (what === 'strategy') await fleet.switchStrategy(readName(body), readRouting(body))
     if (what === 'traffic') setTraffic(body)
-    if (what === 'servers') await fleet.act(name, readAction(action))
-    if (what === 'engines')
-      throw unknownName(
-        'engine',
-        name,
-        fleet.state().engines.map((engine) => engine.name),
-      )
+    if (what === 'servers') await fleet.act(name, readAction(action, serverActions))
+    if (what === 'engines') await fleet.actOnEngine(name, readAction(action, engineActions))
     return fleet.state()
   }
 
@@ -174,9 +170,9 @@ function decode(segment: string): string {
   }
 }
 
-function readAction(action: string): ServerAction {
-  const known = serverActions.find((candidate) => candidate === action)
-  if (!known) throw unknownName('action', action, serverActions)
+function readAction<Action extends string>(action: string, actions: readonly Action[]): Action {
+  const known = actions.find((candidate) => candidate === action)
+  if (!known) throw unknownName('action', action, actions)
   return known
 }
 

@@ -10,11 +10,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BalancerEvents, createBalancer } from 'coatcheck/balancer'
 import { createBroadcast } from './broadcast.ts'
+import { createFleetEngines } from './fleet-engines.ts'
 import { createFleetServers } from './fleet-servers.ts'
 import { createGuard } from '../engines/guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
 import type { ExperimentInfo, Fleet, LabState, RequestEntry, RoutingName, ServerStatus } from './protocol.ts'
-import { describeCrash, describeIncident, describeOrder, describeSwitch } from './notices.ts'
+import {
+  describeCrash,
+  describeEngineCrash,
+  describeEngineOrder,
+  describeIncident,
+  describeOrder,
+  describeSwitch,
+} from './notices.ts'
 import { createRequestFeed } from './request-feed.ts'
 import { shownHandle } from './session-handle.ts'
 import { describeStrategy, findStrategy, strategies } from './strategies.ts'
@@ -86,6 +94,11 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   })
   const broadcast = createBroadcast(state)
   const feed = createRequestFeed(broadcast.emit)
+  const engines = createFleetEngines({
+    guard,
+    onChange: broadcast.changed,
+    onCrash: (name, how) => broadcast.notice(...describeEngineCrash(name, how)),
+  })
   const ids = Array.from({ length: size }, (_, index) => serverId(index))
   const servers = createFleetServers(ids, {
     guard,
@@ -96,7 +109,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       strategy: strategy.name,
       folder: runFolder(),
       users: join(folder, 'users.db'),
-      engines: [],
+      ...engines.addresses(),
       clockOffset: clockOffsets[id] ?? 0,
     }),
     sharesSessions: () => strategy.promises.anyServer,
@@ -118,7 +131,8 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
 
   async function startServers(): Promise<void> {
     await mkdir(runFolder())
-    await strategy.prepare?.({ folder: runFolder(), now: Date.now, engines: [] })
+    await engines.start(strategy)
+    await strategy.prepare?.({ folder: runFolder(), now: Date.now, ...engines.addresses() })
     await servers.start()
   }
 
@@ -130,7 +144,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       switching,
       shop,
       servers: servers.states(),
-      engines: [],
+      engines: engines.states(),
       strategies: infos,
       experiments,
       traffic: traffic.state(),
@@ -145,6 +159,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       // Their logins end with the servers: what was lost on one strategy must not be counted on the next.
       await traffic.pause()
       await servers.end(END_TIMEOUT)
+      await engines.end()
       await rm(runFolder(), { recursive: true, force: true })
       strategy = next
       run += 1
@@ -166,6 +181,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     await traffic.close()
     await balancer.close({ grace: 1_000 })
     await servers.end(END_TIMEOUT)
+    await engines.end()
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     await guard.close()
   }
@@ -209,6 +225,12 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       const before = statusOf(id)
       await servers.act(id, action)
       const notice = describeOrder(id, before, statusOf(id))
+      if (notice) broadcast.notice(...notice)
+    },
+    async actOnEngine(name, action) {
+      expectIdle()
+      const [before, after] = await engines.act(name, action)
+      const notice = describeEngineOrder(name, before, after)
       if (notice) broadcast.notice(...notice)
     },
     async switchStrategy(name, routing) {

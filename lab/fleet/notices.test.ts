@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { describeOrder } from './notices.ts'
-import type { ServerStatus } from './protocol.ts'
+import { describeEngineOrder, describeOrder } from './notices.ts'
+import type { EngineStatus, ServerStatus } from './protocol.ts'
 
 describe('describeOrder()', () => {
   it.each<[before: ServerStatus, after: ServerStatus, en: string, ko: string]>([
@@ -23,4 +23,20 @@ describe('describeOrder()', () => {
       expect(describeOrder('B', status, status)).toBeUndefined()
     },
   )
+})
+
+describe('describeEngineOrder()', () => {
+  it.each<[before: EngineStatus, after: EngineStatus, en: string, ko: string]>([
+    ['ready', 'stopped', 'redis-1 was killed', 'redis-1 서버를 강제 종료했습니다'],
+    ['paused', 'stopped', 'redis-1 was killed', 'redis-1 서버를 강제 종료했습니다'],
+    ['stopped', 'ready', 'redis-1 was started', 'redis-1 서버를 시작했습니다'],
+    ['ready', 'paused', 'redis-1 was paused', 'redis-1 서버를 일시 정지했습니다'],
+    ['paused', 'ready', 'redis-1 goes on', 'redis-1 서버가 다시 동작합니다'],
+  ])('tells how an engine went from %s to %s', (before, after, en, ko) => {
+    expect(describeEngineOrder('redis-1', before, after)).toEqual(['info', { en, ko }])
+  })
+
+  it('has nothing to tell of an order that changed nothing', () => {
+    expect(describeEngineOrder('redis-1', 'paused', 'paused')).toBeUndefined()
+  })
 })

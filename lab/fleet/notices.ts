@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LabText, ServerStatus } from './protocol.ts'
+import type { EngineStatus, LabText, ServerStatus } from './protocol.ts'
 import type { Incident } from './server-messages.ts'
 
 /** How urgent a notice is, and what it says. */
@@ -36,6 +36,29 @@ export function describeCrash(id: string, how: string): Notice {
   return [
     'warning',
     { en: `Server ${id} ended by itself (${how})`, ko: `서버 ${id}가 스스로 종료되었습니다 (${how})` },
+  ]
+}
+
+/** A back-end server does something else because somebody asked for it; `undefined` when it still does the same. */
+export function describeEngineOrder(
+  name: string,
+  before: EngineStatus,
+  after: EngineStatus,
+): Notice | undefined {
+  if (before === after) return undefined
+  if (after === 'stopped')
+    return ['info', { en: `${name} was killed`, ko: `${name} 서버를 강제 종료했습니다` }]
+  if (after === 'paused')
+    return ['info', { en: `${name} was paused`, ko: `${name} 서버를 일시 정지했습니다` }]
+  if (before === 'stopped') return ['info', { en: `${name} was started`, ko: `${name} 서버를 시작했습니다` }]
+  return ['info', { en: `${name} goes on`, ko: `${name} 서버가 다시 동작합니다` }]
+}
+
+/** A back-end server ended that nobody had asked to end. */
+export function describeEngineCrash(name: string, how: string): Notice {
+  return [
+    'warning',
+    { en: `${name} ended by itself (${how})`, ko: `${name} 서버가 스스로 종료되었습니다 (${how})` },
   ]
 }
 

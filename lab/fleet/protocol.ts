@@ -47,12 +47,17 @@ export interface ServerState {
   readonly sessionCount: number
 }
 
+/** Life of a back-end server. `stopped`: killed or ended; `paused`: SIGSTOP. */
+export type EngineStatus = 'ready' | 'paused' | 'stopped'
+
 /** A real back-end server that the strategy needs: Redis, NATS, PostgreSQL, … */
 export interface EngineState {
   readonly name: string
+  /** Process id; `undefined` while stopped. */
   readonly pid: number | undefined
+  /** Port on 127.0.0.1; it stays the same. */
   readonly port: number
-  readonly status: 'ready' | 'paused' | 'stopped'
+  readonly status: EngineStatus
 }
 
 /** A way of keeping logins that the lab can run. */
@@ -169,6 +174,9 @@ export type LabEvent =
 /** What a person or an experiment can do to one server. */
 export type ServerAction = 'kill' | 'pause' | 'resume' | 'start' | 'drain'
 
+/** What a person or an experiment can do to one back-end server. */
+export type EngineAction = Exclude<ServerAction, 'drain'>
+
 /** A running fleet. The control API and the experiments drive it through this. */
 export interface Fleet {
   /** Public address of the shop, through the balancer. */
@@ -177,6 +185,8 @@ export interface Fleet {
   state(): LabState
   /** Resolves when the action has taken effect: killed means gone, started means healthy in the balancer. */
   act(serverId: string, action: ServerAction): Promise<void>
+  /** Resolves when the action has taken effect: killed means gone, started means that it answers. */
+  actOnEngine(name: string, action: EngineAction): Promise<void>
   /** Ends all servers, starts them on another strategy. Resolves when all are healthy. */
   switchStrategy(name: string, routing?: RoutingName): Promise<void>
   /** Changes what is given and leaves the rest. A strategy switch does not stand in the way. */

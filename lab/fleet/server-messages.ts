@@ -5,7 +5,7 @@
  */
 
 import type { HeldSession } from './protocol.ts'
-import type { EngineAddress } from './strategy.ts'
+import type { EngineAddress, EngineAddresses } from './strategy.ts'
 
 /** How one server process runs. Handed over as JSON, as its only argument. */
 export interface ServerConfig {
@@ -19,6 +19,7 @@ export interface ServerConfig {
   /** Database file of the users, which all servers share on every strategy. */
   readonly users: string
   readonly engines: readonly EngineAddress[]
+  readonly addresses: EngineAddresses
   /** How far this server's clock is ahead, in milliseconds. */
   readonly clockOffset: number
 }

@@ -36,11 +36,11 @@ try {
 }
 
 async function serve(config: ServerConfig): Promise<void> {
-  const { id, folder, engines, clockOffset } = config
+  const { id, folder, engines, addresses, clockOffset } = config
   const strategy = findStrategy(config.strategy)
   if (!strategy) throw new RangeError(`Cannot start server ${id} as there is no strategy ${config.strategy}`)
   const now = () => Date.now() + clockOffset
-  const backEnd = await strategy.open({ folder, now, engines })
+  const backEnd = await strategy.open({ folder, now, engines, addresses })
   const sessions = createSessions<ShopSession>(observeStore(backEnd.store, createReporter()), {
     allowInsecureCookie: true,
     now,

@@ -10,7 +10,7 @@ const HOUR = 3_600_000
 /** A strategy of the lab, opened by a server whose clock is an hour ahead. */
 async function open(name: string) {
   const folder = await mkdtemp(join(tmpdir(), 'strategies-test-'))
-  const context = { folder, now: () => Date.now() + HOUR, engines: [] }
+  const context = { folder, now: () => Date.now() + HOUR, engines: [], addresses: {} }
   const strategy = findStrategy(name)
   await strategy?.prepare?.(context)
   const exec = vi.spyOn(Database.prototype, 'exec')

@@ -4,13 +4,21 @@
  * @module
  */
 
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { createMemoryStore } from 'coatcheck/stores/memory'
+import { createRedisStore } from 'coatcheck/stores/redis'
 import { createSqliteStore, migrateSqliteStore } from 'coatcheck/stores/sqlite'
+import { startRedis } from '../engines/redis.ts'
+import { describeMissing } from './missing-servers.ts'
 import type { LabText, StrategyInfo } from './protocol.ts'
 import type { OpenStore, Strategy, StrategyContext } from './strategy.ts'
 
 const DATABASE_FILE = 'sessions.db'
+
+/** How long a server waits for its back end before it listens, and between two attempts to reach it, in milliseconds. */
+const CONNECT_TIMEOUT = 2_000
+const RECONNECT_INTERVAL = 100
 
 const memory: Strategy = {
   name: 'memory',
@@ -21,7 +29,6 @@ const memory: Strategy = {
   },
   routing: 'round-robin',
   promises: { anyServer: false, survivesServerDeath: false },
-  engines: [],
   unavailable: async () => undefined,
   open: openMemory,
 }
@@ -35,7 +42,6 @@ const sticky: Strategy = {
   },
   routing: 'sticky',
   promises: { anyServer: false, survivesServerDeath: false },
-  engines: [],
   unavailable: async () => undefined,
   open: openMemory,
 }
@@ -49,7 +55,6 @@ const sqlite: Strategy = {
   },
   routing: 'round-robin',
   promises: { anyServer: true, survivesServerDeath: true },
-  engines: [],
   databaseFile: DATABASE_FILE,
   unavailable: findMissingSqlite,
   prepare: async ({ folder }) => {
@@ -72,8 +77,39 @@ const sqlite: Strategy = {
   },
 }
 
+const redis: Strategy = {
+  name: 'redis',
+  title: { en: 'Shared store (Redis)', ko: '공유 저장소 (Redis)' },
+  summary: {
+    en: 'All servers keep sessions in one Redis. Any of them may die; without Redis, nobody gets in.',
+    ko: '모든 서버가 하나의 Redis에 세션을 저장합니다. 어느 서버가 죽어도 되지만, Redis가 없으면 아무도 들어올 수 없습니다.',
+  },
+  routing: 'round-robin',
+  promises: { anyServer: true, survivesServerDeath: true },
+  unavailable: async () => describeMissing('redis-server'),
+  startEngines: (options) => startRedis(options),
+  open: async ({ addresses }) => {
+    const { createClient } = await import('redis')
+    const client = createClient({
+      url: addresses.url ?? '',
+      disableOfflineQueue: true,
+      commandOptions: { timeout: 0 },
+      socket: { reconnectStrategy: () => RECONNECT_INTERVAL },
+    })
+    client.on('error', () => undefined)
+    const ready = once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT) })
+    void client.connect().catch(() => undefined)
+    // A server that is started while Redis is down serves what it can, and has its sessions when Redis is back.
+    await ready.catch(() => undefined)
+    return {
+      store: createRedisStore(client),
+      close: async () => client.destroy(),
+    }
+  },
+}
+
 /** Every strategy, in the order in which a person should meet them. */
-export const strategies: readonly Strategy[] = [memory, sticky, sqlite]
+export const strategies: readonly Strategy[] = [memory, sticky, sqlite, redis]
 
 /** Finds a strategy by its name; `undefined` when there is none. */
 export function findStrategy(name: string): Strategy | undefined {

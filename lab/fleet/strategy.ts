@@ -7,6 +7,7 @@
  */
 
 import type { IndexedSessionStore } from 'coatcheck'
+import type { EngineGroup, EngineOptions } from '../engines/group.ts'
 import type { LabText, RoutingName } from './protocol.ts'
 
 /** Every way in which the balancer can choose a server. */
@@ -33,13 +34,18 @@ export interface Strategy {
   /** Routing used unless the user chose another. */
   readonly routing: RoutingName
   readonly promises: StrategyPromises
-  /** Names of the back-end servers that the parent starts before the servers of the shop. */
-  readonly engines: readonly string[]
   /** Name of the SQLite file in its folder that all servers share; absent when there is none. */
   readonly databaseFile?: string
 
   /** Resolves to why it cannot run here and what to install; `undefined` when it can. */
   unavailable(): Promise<LabText | undefined>
+
+  /**
+   * Starts the back-end servers that it needs, in the parent, before anything else; absent when it needs none.
+   *
+   * Beside its engines, a group says what clients have to know: {@link EngineAddresses}.
+   */
+  startEngines?(options: EngineOptions): Promise<EngineGroup & EngineAddresses>
 
   /** Readies the back end, in the parent, before any server opens it. */
   prepare?(context: StrategyContext): Promise<void>
@@ -62,13 +68,36 @@ export interface StrategyContext {
   readonly folder: string
   /** Clock of this process, in milliseconds since the Unix epoch. */
   readonly now: () => number
-  /** Addresses of the back-end servers that the strategy asked for. */
+  /** Back-end servers that were started, in the order of their group. */
   readonly engines: readonly EngineAddress[]
+  /** What their group says of them. */
+  readonly addresses: EngineAddresses
 }
 
 /** Where a back-end server listens. */
 export interface EngineAddress {
   readonly name: string
+  readonly port: number
+}
+
+/** What a client needs to reach a group of back-end servers; which of it there is, depends on the group. Goes as JSON. */
+export interface EngineAddresses {
+  /** Redis, PostgreSQL. */
+  readonly url?: string
+  /** PostgreSQL with a standby. */
+  readonly standbyUrl?: string
+  /** NATS. */
+  readonly servers?: readonly string[]
+  /** Redis with sentinels. */
+  readonly sentinels?: readonly HostAndPort[]
+  readonly masterName?: string
+  /** Redis Cluster. */
+  readonly nodes?: readonly HostAndPort[]
+}
+
+/** An address as clients want it. */
+export interface HostAndPort {
+  readonly host: string
   readonly port: number
 }
 

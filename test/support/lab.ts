@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { ExperimentResult, LabState, ServerAction } from '../../lab/fleet/protocol.ts'
+import type { EngineAction, ExperimentResult, LabState, ServerAction } from '../../lab/fleet/protocol.ts'
 
 const program = fileURLToPath(new URL('../../lab/dist/fleet/main.js', import.meta.url))
 
@@ -29,6 +29,8 @@ export interface Lab extends LabLine {
   state(): Promise<LabState>
   /** Resolves when the action has taken effect. */
   act(serverId: string, action: ServerAction): Promise<void>
+  /** The same for a back-end server. */
+  actOnEngine(name: string, action: EngineAction): Promise<void>
   /** Runs an experiment inside the lab. */
   experiment(name: string, options?: object): Promise<ExperimentResult>
   /** Calls any route of the control API, for instance `POST`, `/api/traffic`. */
@@ -83,6 +85,9 @@ function createLab(child: ChildProcess, line: LabLine, stderr: () => string): La
     },
     async act(serverId, action) {
       await call('POST', `/api/servers/${serverId}/${action}`)
+    },
+    async actOnEngine(name, action) {
+      await call('POST', `/api/engines/${name}/${action}`)
     },
     async experiment(name, options) {
       return (await (await call('POST', `/api/experiments/${name}`, options)).json()) as ExperimentResult

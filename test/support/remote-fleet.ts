@@ -36,6 +36,7 @@ export async function connectFleet(lab: Lab): Promise<Fleet> {
     },
     state: () => state,
     act: (serverId, action) => command(`/api/servers/${serverId}/${action}`),
+    actOnEngine: (name, action) => command(`/api/engines/${name}/${action}`),
     async switchStrategy(name, routing) {
       await command('/api/strategy', { name, routing })
       while (state.switching) await delay(20)

@@ -174,6 +174,7 @@ function createFleet(shop: string, strategy: string): Fleet {
     state: () =>
       ({ strategy, routing: 'random', shop, servers: [server] }) as unknown as ReturnType<Fleet['state']>,
     act: impossible,
+    actOnEngine: impossible,
     switchStrategy: impossible,
     setTraffic() {},
     subscribe: () => () => {},

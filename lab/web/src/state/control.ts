@@ -4,10 +4,13 @@
  * @module
  */
 
-import type { ExperimentResult, RoutingName, ServerAction, TrafficSettings } from '../../../fleet/protocol.ts'
-
-/** What can be done to a back-end server of a strategy. */
-export type EngineAction = 'kill' | 'pause' | 'resume' | 'start'
+import type {
+  EngineAction,
+  ExperimentResult,
+  RoutingName,
+  ServerAction,
+  TrafficSettings,
+} from '../../../fleet/protocol.ts'
 
 /** The fleet refused, failed, or could not be reached. */
 export class ControlError extends Error {

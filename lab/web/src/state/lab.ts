@@ -6,6 +6,7 @@
 
 import { computed, type ReadonlySignal, signal } from '@preact/signals'
 import type {
+  EngineAction,
   ExperimentResult,
   LabEvent,
   LabState,
@@ -16,7 +17,7 @@ import type {
   TrafficSettings,
 } from '../../../fleet/protocol.ts'
 import { messages } from '../text/messages.ts'
-import { type Control, ControlError, type EngineAction } from './control.ts'
+import { type Control, ControlError } from './control.ts'
 import type { Connection } from './event-stream.ts'
 import { type FeedFilter, pauseFeed } from './feed.ts'
 import { createLatest } from './latest.ts'

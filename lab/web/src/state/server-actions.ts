@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { EngineState, ServerAction, ServerStatus } from '../../../fleet/protocol.ts'
-import type { EngineAction } from './control.ts'
+import type { EngineAction, EngineState, ServerAction, ServerStatus } from '../../../fleet/protocol.ts'
 
 /** Actions on a server in the order in which they are drawn. */
 export const serverActions: readonly ServerAction[] = ['kill', 'pause', 'resume', 'drain', 'start']

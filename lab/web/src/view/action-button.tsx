@@ -5,12 +5,12 @@
  */
 
 import type { VNode } from 'preact'
-import type { EngineAction } from '../state/control.ts'
+import type { ServerAction } from '../../../fleet/protocol.ts'
 import { usePage } from './page.ts'
 
 /** Properties of {@link ActionButton}. */
 export interface ActionButtonProps {
-  readonly action: EngineAction | 'drain'
+  readonly action: ServerAction
   /** Who suffers it: part of the accessible name. */
   readonly target: string
   readonly possible: boolean
