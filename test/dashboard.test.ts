@@ -7,6 +7,7 @@ import {
   startChromium,
 } from './support/chromium.ts'
 import { type Dashboard, openDashboard } from './support/dashboard.ts'
+import { describeWith } from './support/engines.ts'
 import { type Lab, startLab } from './support/lab.ts'
 
 const PATIENCE = { timeout: 20_000 }
@@ -234,5 +235,68 @@ describe.skipIf(skipsChromium)(`the dashboard in a browser${chromiumNeeded}`, ()
     await page.getByTestId('connection-lost').waitFor()
 
     expect(await page.getByTestId('connection').getAttribute('data-connection')).toBe('lost')
+  })
+})
+
+describeWith(['redis-server'], 'the dashboard on redis', () => {
+  describe.skipIf(skipsChromium)(`in a browser${chromiumNeeded}`, () => {
+    let chromium: Chromium
+    let lab: Lab
+
+    beforeAll(async () => {
+      chromium = await startChromium()
+      lab = await startLab(['--strategy', 'redis'])
+    })
+
+    afterAll(async () => {
+      await chromium?.closeAll()
+      await chromium?.close()
+      await lab?.stop()
+    })
+
+    it('offers to do with an engine what its state allows, and does it', async () => {
+      const { page } = await openDashboard(await chromium.open(), lab.control)
+      const engine = page.getByTestId('engine-redis')
+      const offered = async () => engine.locator('[data-action][aria-disabled="false"]').allInnerTexts()
+      const seen: string[][] = [await offered()]
+
+      for (const [button, status] of [
+        ['Pause redis', 'paused'],
+        ['Resume redis', 'ready'],
+        ['Kill redis', 'stopped'],
+        ['Start redis', 'ready'],
+      ] as const) {
+        await page.getByRole('button', { name: button, exact: true }).click()
+        await page
+          .locator(`[data-testid="engine-redis"][data-status="${status}"][aria-busy="false"]`)
+          .waitFor()
+        seen.push(await offered())
+      }
+      await photograph(page, 'dashboard-redis')
+
+      expect(seen).toEqual([
+        ['Kill', 'Pause'],
+        ['Kill', 'Resume'],
+        ['Kill', 'Pause'],
+        ['Start'],
+        ['Kill', 'Pause'],
+      ])
+      expect(await engine.innerText()).toContain(String(lab.engines[0]?.port))
+    })
+
+    it('speaks Korean of engines as well', async () => {
+      const { page } = await openDashboard(await chromium.open(), lab.control)
+      await page.getByTestId('language').click()
+
+      await page.getByRole('button', { name: 'redis 일시 정지', exact: true }).click()
+      await page.locator('[data-testid="engine-redis"][data-status="paused"]').waitFor()
+      const status = await page.getByTestId('engine-redis-status').innerText()
+      const notice = page.getByTestId('notice').filter({ hasText: 'redis 서버를 일시 정지했습니다' })
+      await notice.waitFor()
+      await page.getByRole('button', { name: 'redis 재개', exact: true }).click()
+      await page.locator('[data-testid="engine-redis"][data-status="ready"]').waitFor()
+
+      expect(status).toBe('일시 정지')
+    })
   })
 })
