@@ -7,6 +7,7 @@
 import type { InvalidationFeed, InvalidationListener } from '../invalidations.ts'
 import type { PostgresConnect } from '../postgres.ts'
 import { StoreUnavailableError } from '../store.ts'
+import { toUnavailable } from './errors.ts'
 import { type Listener, openListener } from './listener.ts'
 import type { PostgresNames } from './names.ts'
 import { CHANGED, CHANGED_ALL, ECHO, ECHO_STATEMENT } from './notify.ts'
@@ -71,7 +72,7 @@ function createLink(connect: PostgresConnect, names: PostgresNames, listener: In
   function end(ended: Listener, reason: unknown): void {
     if (ended !== current) return
     const wasListening = listening
-    cause = reason
+    cause = toUnavailable(reason, names)
     current = undefined
     listening = false
     ended.end()
