@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { ServerName } from '../../lab/engines/installed.ts'
+import { startPostgres } from '../../lab/engines/postgres.ts'
+import { startRedis } from '../../lab/engines/redis.ts'
+import { describeWith } from '../../test/support/engines.ts'
+import { openNodeRedis } from '../../test/support/redis-connections.ts'
+import { createPostgresStore, migratePostgresStore } from '../stores/postgres.ts'
+import { createRedisStore } from '../stores/redis.ts'
 import { createMemoryStore } from '../stores/memory.ts'
 import type { IndexedSessionStore } from '../stores/store.ts'
 import { createRefreshSigner, parseRefreshToken } from './refresh/token.ts'
@@ -14,23 +22,58 @@ const IDLE = 600_000
 const ABSOLUTE = 1_800_000
 const KEYS = [randomBytes(32), randomBytes(32)] as const
 
-/** A store by real time whose clock the test can put forward: its records end later than their families. */
 interface Backend {
   readonly store: IndexedSessionStore
 }
 
 const BACKENDS: readonly {
   readonly name: string
+  readonly servers: readonly ServerName[]
   readonly runs: number
   open(): Promise<Backend & { close(): unknown }>
 }[] = [
   {
     name: 'memory',
+    servers: [],
     runs: 300,
     open: async () => ({
       store: { ...createMemoryStore(), now: async () => Date.now() },
       close: () => undefined,
     }),
+  },
+  {
+    name: 'Redis',
+    servers: ['redis-server'],
+    runs: 60,
+    async open() {
+      const server = await startRedis()
+      const { client, close } = await openNodeRedis(server.url)
+      return {
+        store: createRedisStore(client, { prefix: 'refresh:' }),
+        async close() {
+          await close()
+          await server.close()
+        },
+      }
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    servers: ['postgresql'],
+    runs: 40,
+    async open() {
+      const server = await startPostgres()
+      const pool = new pg.Pool({ connectionString: server.url, max: 6 })
+      pool.on('error', () => undefined)
+      await migratePostgresStore(pool, { tableName: 'refresh_tokens' })
+      return {
+        store: createPostgresStore(pool, { tableName: 'refresh_tokens' }),
+        async close() {
+          await pool.end()
+          await server.close()
+        },
+      }
+    },
   },
 ]
 
@@ -259,27 +302,29 @@ async function play(backend: Backend, revocations: Revocations, commands: readon
   for (const refresh of servers) refresh.close()
 }
 
-describe.each(BACKENDS)('createRefreshTokens() on $name', ({ open, runs }) => {
-  let backend: Awaited<ReturnType<typeof open>>
-  let revocations: Revocations
+for (const { name, servers, open, runs } of BACKENDS) {
+  describeWith(servers, `createRefreshTokens() on ${name}`, () => {
+    let backend: Awaited<ReturnType<typeof open>>
+    let revocations: Revocations
 
-  beforeAll(async () => {
-    backend = await open()
-    revocations = createRevocations(createMemoryRevocationLog())
-    await revocations.ready
-  }, 60_000)
+    beforeAll(async () => {
+      backend = await open()
+      revocations = createRevocations(createMemoryRevocationLog(), { bound: '60s' })
+      await revocations.ready
+    }, 60_000)
 
-  afterAll(async () => {
-    await revocations?.close()
-    await backend?.close()
+    afterAll(async () => {
+      await revocations?.close()
+      await backend?.close()
+    })
+
+    it('keeps its invariants, whoever presents what and when', { timeout: 120_000 }, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), (commands) =>
+          play(backend, revocations, commands),
+        ),
+        { numRuns: runs },
+      )
+    })
   })
-
-  it('keeps its invariants, whoever presents what and when', { timeout: 120_000 }, async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), (commands) =>
-        play(backend, revocations, commands),
-      ),
-      { numRuns: runs },
-    )
-  })
-})
+}

@@ -436,7 +436,8 @@ describe('createRefreshTokens() when keys rotate', () => {
     expect(() => createRefreshTokens(store, { ...options, revocations: undefined as never })).toThrow(
       /'access-tokens-outlive-logout' to do without/,
     )
-    expect(() => createRefreshTokens(store, { ...options, grace: -1 })).toThrow(RangeError)
+    expect(() => createRefreshTokens(store, { ...options, grace: 0 })).toThrow(RangeError)
+    expect(() => createRefreshTokens(store, { ...options, grace: '6m' })).toThrow(RangeError)
     expect(() => createRefreshTokens(store, { ...options, idleTimeout: 0 })).toThrow(RangeError)
   })
 })

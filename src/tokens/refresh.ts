@@ -9,6 +9,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import type { Duration } from '../duration.ts'
 import { type IndexedSessionStore, type SessionStore, StoreUnavailableError } from '../stores/store.ts'
 import { createFamilyEnding } from './refresh/ending.ts'
 import { createRefreshJournal, type RefreshEvent, type RefreshRejection } from './refresh/events.ts'
@@ -51,14 +52,14 @@ export interface RefreshOptions {
   readonly keys: readonly Uint8Array[]
   /** Where the access tokens of a login that is ended are denied, or the name for doing without. */
   readonly revocations: RefreshRevocations | 'access-tokens-outlive-logout'
-  /** How long the token before the good one is answered with the good one, in milliseconds. @default 30_000 */
-  readonly grace?: number
-  /** How long a login lasts that is not used, in milliseconds. @default 604_800_000 (7 days) */
-  readonly idleTimeout?: number
-  /** How long a login lasts at most, in milliseconds. It never moves. @default 2_592_000_000 (30 days) */
-  readonly absoluteTimeout?: number
-  /** Longest wait for one call to the store, in milliseconds. @default 500 */
-  readonly timeout?: number
+  /** How long the token before the good one is answered with the good one; at most five minutes. @default '30s' */
+  readonly grace?: Duration
+  /** How long a login lasts that is not used. @default '7d' */
+  readonly idleTimeout?: Duration
+  /** How long a login lasts at most. It never moves. @default '30d' */
+  readonly absoluteTimeout?: Duration
+  /** Longest wait for one call to the store. @default '500ms' */
+  readonly timeout?: Duration
   /** Clock for a store that has none of its own, in milliseconds since the Unix epoch. @default Date.now */
   readonly now?: () => number
   /**

@@ -51,8 +51,12 @@ export interface RevocationLog {
 
 /** What a log tells. The methods are called in the order of the log, and must not throw. */
 export interface RevocationListener {
-  /** An entry was added. Without one, the number was used up by something else. */
-  appended(sequence: number, entry?: RevocationEntry): void
+  /**
+   * An entry was added; without one, the number was used up by something else.
+   *
+   * @param after Number from which on nothing else was added before this. @default the number before
+   */
+  appended(sequence: number, entry?: RevocationEntry, after?: number): void
   /**
    * A nonce came back, after every entry that was added before it was sent.
    *

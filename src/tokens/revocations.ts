@@ -7,6 +7,7 @@
  * @module
  */
 
+import { type Duration, readDuration } from '../duration.ts'
 import { createCaller } from './deadline.ts'
 import type { RefreshRevocations } from './refresh.ts'
 import { MAX_SUBJECT_LENGTH, type RevocationEntry, type RevocationLog } from './revocation-log.ts'
@@ -17,25 +18,25 @@ import { createReplica } from './revocations/replica.ts'
 /** Options of {@link createRevocations}. */
 export interface RevocationsOptions {
   /**
-   * Longest lifetime of an access token, in milliseconds: how long a revoked session is remembered. At least what
+   * Longest lifetime of an access token: how long a revoked session is remembered. At least what
    * the tokens are issued with; a minute is added for clocks.
    *
-   * @default 600_000 (10 minutes)
+   * @default '10m'
    */
-  readonly tokenLifetime?: number
+  readonly tokenLifetime?: Duration
   /**
-   * Longest lifetime of a login, in milliseconds: how long "all tokens of a user" is remembered, so that refresh tokens
+   * Longest lifetime of a login: how long "all tokens of a user" is remembered, so that refresh tokens
    * are caught that come much later. The `absoluteTimeout` of refresh tokens.
    *
-   * @default 2_592_000_000 (30 days)
+   * @default '30d'
    */
-  readonly loginLifetime?: number
+  readonly loginLifetime?: Duration
   /**
-   * Age of the newest proof of freshness from which on the list counts as out of date, in milliseconds.
+   * Age of the newest proof of freshness from which on the list counts as out of date.
    *
-   * @default 2_000
+   * @default '2s'
    */
-  readonly bound?: number
+  readonly bound?: Duration
   /**
    * Accepts tokens that may have been revoked while the list is out of date, instead of refusing all. What was known
    * to be revoked stays refused, and nothing is accepted before the list was complete once.
@@ -43,8 +44,8 @@ export interface RevocationsOptions {
    * @default false
    */
   readonly allowPossiblyRevoked?: boolean
-  /** Longest wait for the back end, in milliseconds. @default 1_000 */
-  readonly timeout?: number
+  /** Longest wait for the back end. @default '1s' */
+  readonly timeout?: Duration
   /** Told of what operators want to know. It must not throw. */
   readonly onEvent?: (event: RevocationEvent) => void
   /** Local clock, in milliseconds since the Unix epoch. @default Date.now */
@@ -128,9 +129,12 @@ const LEEWAY = 60_000
  * ```
  */
 export function createRevocations(log: RevocationLog, options: RevocationsOptions = {}): Revocations {
-  const { tokenLifetime = 600_000, loginLifetime = 2_592_000_000, bound = 2_000, timeout = 1_000 } = options
   const { allowPossiblyRevoked = false, onEvent, now = Date.now, monotonic } = options
-  assertDurations({ tokenLifetime, loginLifetime, bound, timeout })
+  const read = (name: string, value: Duration) => readDuration('create revocations', name, value)
+  const tokenLifetime = read('tokenLifetime', options.tokenLifetime ?? '10m')
+  const loginLifetime = read('loginLifetime', options.loginLifetime ?? '30d')
+  const bound = read('bound', options.bound ?? '2s')
+  const timeout = read('timeout', options.timeout ?? '1s')
   const call = createCaller(`${log.name} revocation log`, timeout)
   const guarded: RevocationLog = {
     name: log.name,
@@ -205,13 +209,6 @@ export function createRevocations(log: RevocationLog, options: RevocationsOption
       giveUp(new Error('The revocation list was closed before it was complete'))
       await replica.close()
     },
-  }
-}
-
-function assertDurations(durations: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(durations)) {
-    if (value > 0 && Number.isFinite(value)) continue
-    throw new RangeError(`Cannot create revocations as ${name} must be > 0 milliseconds: received ${value}`)
   }
 }
 

@@ -4,44 +4,50 @@
  * @module
  */
 
+import { type Duration, readDuration } from '../../duration.ts'
 import type { RefreshOptions, RefreshRevocations } from '../refresh.ts'
 
-/** The options with their defaults. */
-export interface RefreshSettings extends Required<
-  Pick<RefreshOptions, 'keys' | 'grace' | 'idleTimeout' | 'absoluteTimeout' | 'timeout' | 'now'>
-> {
+/** The options with their defaults; durations in milliseconds. */
+export interface RefreshSettings {
+  readonly keys: readonly Uint8Array[]
+  readonly grace: number
+  readonly idleTimeout: number
+  readonly absoluteTimeout: number
+  readonly timeout: number
+  readonly now: () => number
   readonly revocations: RefreshRevocations | undefined
   readonly authorize: RefreshOptions['authorize'] | undefined
   readonly onEvent: RefreshOptions['onEvent'] | undefined
 }
 
-const MINUTE = 60_000
-const DAY = 24 * 60 * MINUTE
+const LONGEST_GRACE = 300_000
 
 /**
  * Reads the options.
  *
- * @throws {TypeError} when `revocations` is missing.
+ * @throws {TypeError} when `revocations` is missing, or a duration is none.
  * @throws {RangeError} when a duration is out of range.
  */
 export function readRefreshOptions(options: RefreshOptions): RefreshSettings {
-  const { keys, grace = 30_000, idleTimeout = 7 * DAY, absoluteTimeout = 30 * DAY, timeout = 500 } = options
+  const { keys, grace = '30s', idleTimeout = '7d', absoluteTimeout = '30d', timeout = '500ms' } = options
   const { now = Date.now, authorize, onEvent } = options
-  const durations = { idleTimeout, absoluteTimeout, timeout }
-  for (const [name, value] of Object.entries(durations)) {
-    if (value > 0 && Number.isFinite(value)) continue
-    throw new RangeError(
-      `Cannot create refresh tokens as ${name} must be > 0 milliseconds: received ${value}`,
-    )
+  const read = (name: string, value: Duration) => readDuration('create refresh tokens', name, value)
+  const settings = {
+    keys,
+    // None at all logs out whoever loses an answer.
+    grace: read('grace', grace),
+    idleTimeout: read('idleTimeout', idleTimeout),
+    absoluteTimeout: read('absoluteTimeout', absoluteTimeout),
+    timeout: read('timeout', timeout),
+    now,
+    authorize,
+    onEvent,
+    revocations: readRevocations(options.revocations),
   }
-  // A long grace is a long time for a thief; none at all logs out whoever loses an answer.
-  if (!(grace >= 0 && grace <= 5 * MINUTE)) {
-    throw new RangeError(
-      `Cannot create refresh tokens as grace must be from 0 to 300000 ms: received ${grace}`,
-    )
-  }
-  const settings = { keys, grace, idleTimeout, absoluteTimeout, timeout, now, authorize, onEvent }
-  return { ...settings, revocations: readRevocations(options.revocations) }
+  if (settings.grace <= LONGEST_GRACE) return settings
+  throw new RangeError(
+    `Cannot create refresh tokens as grace must be at most 5 minutes, as it is a thief's too: received ${grace}`,
+  )
 }
 
 function readRevocations(value: unknown): RefreshRevocations | undefined {

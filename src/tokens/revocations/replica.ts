@@ -64,29 +64,32 @@ export function createReplica(
   let snapshots = 0
   let restored = 0
   let failures = 0
+  /** From when it is known that everything has to be read until that is done. */
   let reading = false
+  let isScheduled = false
   let outdated = false
   let closed = false
-  /** Numbers that came in while everything was being read. */
-  let waiting: number[] = []
+  /** Numbers that came in while everything was being read, each with the one before. */
+  let waiting: (readonly [after: number, sequence: number])[] = []
   let subscription: RevocationSubscription | undefined
   let retry: NodeJS.Timeout | undefined
 
-  function advance(sequence: number): void {
-    if (reading || applied === undefined) waiting.push(sequence)
-    else if (sequence === applied + 1) applied = sequence
-    // One that is known comes again after a snapshot. One that is missing has to be read.
-    else if (sequence > applied) read()
+  function advance(sequence: number, after: number): void {
+    if (reading || applied === undefined) waiting.push([after, sequence])
+    // One that is known comes again after a snapshot.
+    else if (sequence <= applied) return
+    else if (after <= applied) applied = sequence
+    else read()
   }
 
   function createListener(): RevocationListener {
     const isCurrent = () => listener === current
     const listener: RevocationListener = {
-      appended(sequence, entry) {
+      appended(sequence, entry, after = sequence - 1) {
         if (!isCurrent()) return
         // A denial is true no matter when it is heard of, so it never waits for its turn.
         if (entry) denials.add(entry, clock.now())
-        advance(sequence)
+        advance(sequence, after)
       },
       echoed(nonce, sequence) {
         if (!isCurrent() || reading || applied === undefined) return
@@ -110,15 +113,15 @@ export function createReplica(
     subscription = log.subscribe(current)
   }
 
-  /** Reads everything, as soon as that is not being done already. */
+  /** Reads everything, as soon as that is not about to be done already. */
   function read(): void {
-    if (closed) return
+    if (closed || isScheduled) return
     if (reading) {
       outdated = true
       return
     }
     reading = true
-    outdated = false
+    isScheduled = true
     // The first time at once; then with jitter, so that all servers do not read together after an outage.
     const pause = failures === 0 ? 0 : Math.min(SHORTEST_PAUSE * 2 ** failures, LONGEST_PAUSE)
     failures++
@@ -126,6 +129,8 @@ export function createReplica(
   }
 
   async function readAll(): Promise<void> {
+    isScheduled = false
+    outdated = false
     const before = applied
     const held = denials.list(clock.now())
     try {
@@ -148,12 +153,11 @@ export function createReplica(
   }
 
   function catchUp(): void {
-    const numbers = waiting.sort((one, other) => one - other)
+    const numbers = waiting.sort(([, one], [, other]) => one - other)
     waiting = []
-    for (const number of numbers) {
-      if (number <= applied!) continue
-      if (number > applied! + 1) outdated = true
-      else applied = number
+    for (const [after, sequence] of numbers) {
+      if (after > applied!) outdated = true
+      else applied = Math.max(applied!, sequence)
     }
   }
 
