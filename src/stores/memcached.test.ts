@@ -1,0 +1,261 @@
+import { randomBytes } from 'node:crypto'
+import { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { EngineGroup } from '../../lab/engines/group.ts'
+import { startMemcached } from '../../lab/engines/memcached.ts'
+import { describeWith } from '../../test/support/engines.ts'
+import { FakeExchange } from '../../test/support/session-trial.ts'
+import { missingCapability, storeContract, type StoreTrial } from '../conformance/store-contract.ts'
+import { createSessions } from '../session/sessions.ts'
+import { createMemcachedClient, createMemcachedStore } from './memcached.ts'
+import { epochId, sessionItem } from './memcached/items.ts'
+import { createPlacement } from './memcached/placement.ts'
+import { CorruptRecordError, type SessionRecord } from './store.ts'
+
+const DAY = 86_400_000
+
+const mintKey = () => randomBytes(32).toString('base64url')
+const addressesOf = ({ engines }: EngineGroup) => engines.map(({ port }) => `127.0.0.1:${port}`)
+
+function recordAt(changes: Partial<SessionRecord> = {}): SessionRecord {
+  const now = Date.now()
+  return {
+    data: '{}',
+    principal: undefined,
+    createdAt: now,
+    lastSeenAt: now,
+    expiresAt: now + 60_000,
+    ...changes,
+  }
+}
+
+describeWith(['memcached'], 'createMemcachedStore()', () => {
+  let group: EngineGroup
+  beforeAll(async () => {
+    group = await startMemcached({ nodes: 2 })
+  })
+  afterAll(() => group.close())
+
+  /** Two servers' stores on the same nodes; `elapse` really waits. */
+  function createTrial(after: (cleanup: () => void) => unknown = onTestFinished) {
+    const [own, other] = [
+      createMemcachedClient(addressesOf(group)),
+      createMemcachedClient(addressesOf(group)),
+    ]
+    after(() => {
+      own.close()
+      other.close()
+    })
+    const prefix = `${randomBytes(6).toString('hex')}:`
+    return {
+      client: own,
+      prefix,
+      store: createMemcachedStore(own, { prefix }),
+      peer: createMemcachedStore(other, { prefix }),
+      now: Date.now,
+      elapse: (milliseconds: number) => delay(milliseconds),
+      corrupt: async (key: string) => {
+        const node = other.nodes[createPlacement(addressesOf(group))(key)]
+        await node?.meta(`ms ${sessionItem(prefix, key)} 7`, Buffer.from('rubbish'))
+      },
+      unplug: async () => own.close(),
+    } satisfies StoreTrial & Record<string, unknown>
+  }
+
+  describe.concurrent('keeps the contract', () => {
+    it.for(storeContract)('$title', async (clause, context) => {
+      const trial = createTrial((cleanup) => context.onTestFinished(cleanup))
+      const missing = missingCapability(clause, trial)
+      if (missing !== undefined) context.skip(`needs ${missing}`)
+      await clause.verify(trial)
+    })
+  })
+
+  it('leaves out of the contract what memcached cannot do, and nothing else', () => {
+    const trial = createTrial()
+
+    const missing = new Set(storeContract.map((clause) => missingCapability(clause, trial)))
+
+    expect(missing).toEqual(new Set([undefined, 'list', 'sweep', 'jump']))
+  })
+
+  it('keeps 200 parallel additions of two session managers', async () => {
+    const { store, peer } = createTrial()
+    const [here, there] = [createSessions<{ count: number }>(store), createSessions<{ count: number }>(peer)]
+    const visit = async (sessions: typeof here, cookie?: string) => {
+      const exchange = new FakeExchange(cookie === undefined ? {} : { cookie })
+      sessions.attach(exchange, exchange)
+      return { exchange, session: await sessions.load(exchange) }
+    }
+    const { exchange, session } = await visit(here)
+    session.set('count', 0)
+    await exchange.end()
+    const cookie = exchange.cookies[0]?.split(';')[0] ?? ''
+
+    await Promise.all(
+      Array.from({ length: 200 }, async (_, index) => {
+        const own = await visit(index % 2 === 0 ? here : there, cookie)
+        await own.session.update('count', (count = 0) => count + 1)
+        await own.exchange.end()
+      }),
+    )
+
+    const last = await visit(there, cookie)
+    expect(last.session.get('count')).toBe(200)
+  })
+
+  it('lets no session come back when eight tight writers race its deletion', async () => {
+    const { store, peer } = createTrial()
+    let revived = 0
+
+    for (let round = 0; round < 60; round++) {
+      const key = mintKey()
+      await store.create(key, recordAt({ principal: 'ada' }))
+      let deleted = false
+      const writers = Array.from({ length: 8 }, async (_, index) => {
+        const own = index % 2 === 0 ? store : peer
+        for (let times = 0; times < 500; times++) {
+          const session = await own.read(key)
+          if (!session && deleted) return
+          if (session) await own.write(key, session.version, { ...session, data: String(index) })
+        }
+      })
+      await delay(2)
+      if (!(await peer.delete(key))) throw new Error('The session was not there')
+      deleted = true
+      await Promise.all(writers)
+      if ((await store.read(key)) || (await peer.read(key))) revived++
+    }
+
+    expect(revived).toBe(0)
+  }, 60_000)
+
+  it('ends what a write leaves to nobody when the user was revoked before it', async () => {
+    const { store, peer } = createTrial()
+    const key = mintKey()
+    await store.create(key, recordAt({ principal: 'ada' }))
+
+    await peer.revokeAll('ada')
+    const pointed = await store.write(key, 1, recordAt({ principal: '' }))
+
+    expect(pointed).toEqual({ outcome: 'gone' })
+    expect(await store.read(key)).toBeUndefined()
+    expect(await peer.read(key)).toBeUndefined()
+  })
+
+  it("takes a user's sessions for gone when memcached has dropped the item of the user", async () => {
+    const { store, peer, client, prefix } = createTrial()
+    const key = mintKey()
+    await store.create(key, recordAt({ principal: 'ada' }))
+
+    for (const node of client.nodes) await node.meta(`md ${prefix}e:${epochId('ada')}`)
+    const missed = await store.read(key)
+    await Promise.all(
+      Array.from({ length: 8 }, () => store.create(mintKey(), recordAt({ principal: 'ada' }))),
+    )
+
+    expect(missed).toBeUndefined()
+    expect(await store.read(key)).toBeUndefined()
+    expect(await peer.read(key)).toBeUndefined()
+  })
+
+  it('sends what is asked in one turn in one write for each server', async () => {
+    const { store } = createTrial()
+    const keys = Array.from({ length: 50 }, mintKey)
+    for (const key of keys) await store.create(key, recordAt({ principal: 'ada' }))
+    const writes = vi.spyOn(Socket.prototype, 'uncork')
+    onTestFinished(() => writes.mockRestore())
+
+    const sessions = await Promise.all(keys.map((key) => store.read(key)))
+
+    expect(sessions.every((session) => session?.principal === 'ada')).toBe(true)
+    expect(writes).toHaveBeenCalledTimes(2)
+  })
+
+  it('tells that a session is larger than an item may be, and keeps what was there', async () => {
+    const { store } = createTrial()
+    const key = mintKey()
+    await store.create(key, recordAt({ data: 'small' }))
+
+    const writing = store.write(key, 1, recordAt({ data: 'x'.repeat(1_048_576) }))
+
+    await expect(writing).rejects.toThrow(RangeError)
+    await expect(writing).rejects.toThrow(/end at 1048576: keep what is large elsewhere/)
+    expect((await store.read(key))?.data).toBe('small')
+  })
+
+  it('sets a damaged record aside exactly once', async () => {
+    const { store, peer, corrupt } = createTrial()
+    const key = mintKey()
+    await store.create(key, recordAt({ principal: 'ada' }))
+    await corrupt(key)
+
+    await expect(store.read(key)).rejects.toThrow(CorruptRecordError)
+    const told = await Promise.all([store, peer, store, peer].map((own) => own.quarantine(key)))
+
+    expect(told.filter(Boolean)).toHaveLength(1)
+    expect(await peer.read(key)).toBeUndefined()
+  })
+
+  it('keeps data and users that UTF-8 would not give back', async () => {
+    const { store } = createTrial()
+    const key = mintKey()
+    const record = recordAt({ data: 'a\ud800b\0\r\nEN\r\n', principal: '\udc00\n' })
+
+    await store.create(key, record)
+    await store.revokeAll('\udc01\n')
+
+    expect(await store.read(key)).toEqual({ ...record, key, version: 1 })
+  })
+
+  it('has memcached keep sessions of 29, 30, 31 and 400 days for as long', async () => {
+    const { store, client, prefix } = createTrial()
+    const placement = createPlacement(addressesOf(group))
+
+    for (const days of [29, 30, 31, 400]) {
+      const key = mintKey()
+      await store.create(key, recordAt({ expiresAt: Date.now() + days * DAY, principal: `of ${days}` }))
+      const reply = await client.nodes[placement(key)]?.meta(`mg ${sessionItem(prefix, key)} t`)
+
+      const more = Number(/ t(-?\d+)/.exec(reply?.line ?? '')?.[1]) - days * 86_400
+      expect(more).toBeGreaterThanOrEqual(0)
+      expect(more).toBeLessThanOrEqual(4)
+      expect(await store.read(key)).toBeDefined()
+    }
+  })
+
+  it('goes by the clock of the servers when its own is minutes off, and by its own when they agree', async () => {
+    const { client } = createTrial()
+    const wrong = createMemcachedStore(client, { now: () => Date.now() + 300_000 })
+    const right = createMemcachedStore(client)
+
+    const [told, plain] = [await wrong.now(), await right.now()]
+
+    expect(Math.abs(told - Date.now())).toBeLessThan(2_500)
+    expect(Math.abs(plain - Date.now())).toBeLessThan(100)
+  })
+
+  it('tells how full the servers are', async () => {
+    const { store } = createTrial()
+    await store.create(mintKey(), recordAt())
+
+    const stats = await store.stats()
+
+    expect(stats.map(({ name, reachable }) => [name, reachable])).toEqual(
+      addressesOf(group).map((name) => [name, true]),
+    )
+    expect(stats[0]?.maxBytes).toBe(64 * 1_024 * 1_024)
+    expect(stats.reduce((sum, { items }) => sum + items, 0)).toBeGreaterThan(0)
+  })
+
+  it.each([
+    [{ prefix: 'a b' }, /prefix/],
+    [{ prefix: 'x'.repeat(101) }, /prefix/],
+    [{ maxKnown: -1 }, /maxKnown/],
+  ])('refuses options out of range: %j', (options, message) => {
+    const { client } = createTrial()
+
+    expect(() => createMemcachedStore(client, options)).toThrow(message)
+  })
+})
