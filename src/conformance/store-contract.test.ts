@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   CorruptRecordError,
   type IndexedSessionStore,
+  type RevokingSessionStore,
   type SessionRecord,
   type SessionStore,
   type StoredSession,
@@ -52,6 +53,15 @@ const mistakes = [
   'list shows everybody',
   'list shows the deleted',
   'sweep reports the deleted',
+  'revokeAll does nothing',
+  'revokeAll ends one',
+  'revokeAll ends everybody',
+  'revokeAll ends visitors',
+  'revokeAll ends later logins',
+  'revokeAll ends the one to keep',
+  'revokeAll is held up by a stranger',
+  'revokeAll looks, then ends',
+  'revokeAll ends who has left',
 ] as const
 type Mistake = (typeof mistakes)[number]
 
@@ -96,11 +106,16 @@ function createTrial(mistake?: Mistake): StoreTrial {
     const stored = has('a visitor has an empty user id')
       ? { ...session, principal: principal ?? '' }
       : session
+    if (records.get(key)?.principal !== principal) former.set(key, records.get(key)?.principal)
+    if (revoked.has(principal)) return
     records.set(normalize(key), stored)
     if (has('timers overflow')) setTimeout(() => records.delete(key), record.expiresAt - time).unref()
   }
 
-  function createHandle(): IndexedSessionStore {
+  const revoked = new Set<string | undefined>()
+  const former = new Map<string, string | undefined>()
+
+  function createHandle(): IndexedSessionStore & RevokingSessionStore {
     return {
       name: 'map',
       now: async () => (has('the clock counts seconds') ? time / 1_000 : time),
@@ -190,6 +205,26 @@ function createTrial(mistake?: Mistake): StoreTrial {
           principal: has('sweep forgets users') ? undefined : principal,
         }))
       },
+      async revokeAll(principal, except) {
+        if (away) findLive('')
+        if (has('revokeAll does nothing')) return
+        if (has('revokeAll ends later logins')) revoked.add(principal)
+        const isTheirs = except !== undefined && records.get(except)?.principal === principal
+        if (has('revokeAll is held up by a stranger') && except !== undefined && !isTheirs) return
+        const own = [...records.values()].filter(
+          (session) =>
+            session.principal === principal ||
+            has('revokeAll ends everybody') ||
+            (has('revokeAll ends visitors') && session.principal === undefined) ||
+            (has('revokeAll ends who has left') && former.get(session.key) === principal),
+        )
+        if (has('revokeAll looks, then ends')) await pause(0)
+        for (const session of has('revokeAll ends one') ? own.slice(0, 1) : own) {
+          if (session.key === except && !has('revokeAll ends the one to keep')) continue
+          if (has('revokeAll looks, then ends') && records.get(session.key) !== session) continue
+          records.delete(session.key)
+        }
+      },
     }
   }
 
@@ -248,14 +283,14 @@ describe('missingCapability()', () => {
   it('names what a trial does not offer', () => {
     const { store, now, elapse } = createTrial()
     const plain = Object.fromEntries(
-      Object.entries(store).filter(([name]) => !['now', 'sweep', 'list'].includes(name)),
+      Object.entries(store).filter(([name]) => !['now', 'sweep', 'list', 'revokeAll'].includes(name)),
     )
     const trial = { store: plain as unknown as SessionStore, now, elapse }
 
     const missing = new Set(storeContract.map((clause) => missingCapability(clause, trial)))
 
     expect(missing).toEqual(
-      new Set([undefined, 'list', 'sweep', 'clock', 'jump', 'peer', 'corrupt', 'unplug']),
+      new Set([undefined, 'list', 'revoke', 'sweep', 'clock', 'jump', 'peer', 'corrupt', 'unplug']),
     )
   })
 

@@ -4,11 +4,12 @@
  * @module
  */
 
-import type { IndexedSessionStore, SessionStore } from '../stores/store.ts'
+import type { IndexedSessionStore, RevokingSessionStore, SessionStore } from '../stores/store.ts'
 import { expiryClauses } from './store-clauses/expiry.ts'
 import { lookupClauses } from './store-clauses/lookup.ts'
 import { raceClauses } from './store-clauses/races.ts'
 import { recordClauses } from './store-clauses/records.ts'
+import { revocationClauses } from './store-clauses/revocation.ts'
 import { troubleClauses } from './store-clauses/trouble.ts'
 import { upkeepClauses } from './store-clauses/upkeep.ts'
 import { writeClauses } from './store-clauses/writes.ts'
@@ -19,7 +20,7 @@ import { writeClauses } from './store-clauses/writes.ts'
  * Each clause wants a trial of its own. The back end may hold other records: clauses mint their own keys and users.
  */
 export interface StoreTrial {
-  readonly store: SessionStore | IndexedSessionStore
+  readonly store: SessionStore | IndexedSessionStore | RevokingSessionStore
   /** Current time by the store's clock, in milliseconds since the Unix epoch. */
   readonly now: () => number
   /** Lets time pass: a manual clock jumps, a real back end is waited for. */
@@ -27,7 +28,7 @@ export interface StoreTrial {
   /** Set when {@link elapse} jumps, so that a month can pass within a test. */
   readonly jumps?: boolean
   /** A second handle on the same back end, as another server has it. */
-  readonly peer?: SessionStore | IndexedSessionStore
+  readonly peer?: SessionStore | IndexedSessionStore | RevokingSessionStore
   /** Puts something in the place of a stored record that the store cannot decode. */
   readonly corrupt?: (key: string) => Promise<void>
   /** Takes the back end away for good, so that {@link store} gets no answer any more. */
@@ -38,6 +39,8 @@ export interface StoreTrial {
 export type StoreCapability =
   /** The store finds the sessions of a user. */
   | 'list'
+  /** The store ends all sessions of a user at once. */
+  | 'revoke'
   /** The store removes expired sessions when asked. */
   | 'sweep'
   /** The store tells the time of its back end. */
@@ -84,6 +87,7 @@ export const storeContract: readonly StoreClause[] = [
   ...raceClauses,
   ...expiryClauses,
   ...lookupClauses,
+  ...revocationClauses,
   ...upkeepClauses,
   ...troubleClauses,
 ]
@@ -95,6 +99,7 @@ export function missingCapability(clause: StoreClause, trial: StoreTrial): Store
 
 const offers: Readonly<Record<StoreCapability, (trial: StoreTrial) => boolean>> = {
   list: ({ store }) => 'list' in store,
+  revoke: ({ store }) => 'revokeAll' in store,
   sweep: ({ store }) => store.sweep !== undefined,
   clock: ({ store }) => store.now !== undefined,
   jump: ({ jumps }) => jumps === true,
