@@ -75,9 +75,9 @@ export async function openNodeRedisSentinel(sentinels: readonly Address[], name:
   } satisfies RedisConnection
 }
 
-/** ioredis on one server. */
-export async function openIoredis(url: string) {
-  return await readyIoredis(new Ioredis(url, { maxRetriesPerRequest: 1 }))
+/** ioredis on one server. @param wait Whether to wait until it answers. */
+export async function openIoredis(url: string, wait = true) {
+  return await readyIoredis(new Ioredis(url, { maxRetriesPerRequest: 1 }), wait)
 }
 
 /** ioredis with Sentinel. */
@@ -98,9 +98,9 @@ export async function openIoredisCluster(nodes: readonly Address[]) {
   return await readyIoredis(new IoredisCluster([...nodes], { redisOptions: { maxRetriesPerRequest: 1 } }))
 }
 
-async function readyIoredis<Client extends Ioredis | IoredisCluster>(client: Client) {
+async function readyIoredis<Client extends Ioredis | IoredisCluster>(client: Client, wait = true) {
   client.on('error', ignore)
-  await client.ping()
+  if (wait) await client.ping()
   return {
     client,
     send: (_key: string, command = '', ...args: readonly string[]) => client.call(command, ...args),

@@ -20,9 +20,8 @@ const OLDEST = [6, 2] as const
 export async function examine(
   link: RedisLink,
   store: SessionStore,
-  settings: RedisStoreSettings,
+  { prefix }: RedisStoreSettings,
 ): Promise<readonly string[]> {
-  const { prefix } = settings
   const warnings = new Set<string>()
   try {
     const first = `${prefix}t`
@@ -31,7 +30,7 @@ export async function examine(
     for (const key of link.isCluster ? await findKeys(link, first) : [first]) {
       const info = await readInfo(link, key)
       assertUsable(info, link)
-      for (const warning of await findDangers(link, key, info, settings)) warnings.add(warning)
+      for (const warning of await findDangers(link, key, info)) warnings.add(warning)
     }
   } catch (error) {
     throw toUnavailable(error)
@@ -98,12 +97,7 @@ async function rehearse(store: SessionStore): Promise<void> {
     refuse('it does not keep what it is given; check what lies between')
 }
 
-async function findDangers(
-  link: RedisLink,
-  key: string,
-  info: Info,
-  { wait }: RedisStoreSettings,
-): Promise<readonly string[]> {
+async function findDangers(link: RedisLink, key: string, info: Info): Promise<readonly string[]> {
   const warnings: string[] = []
   const policy = info.get('maxmemory_policy') ?? ''
   if (policy && policy !== 'noeviction') {
@@ -117,11 +111,6 @@ async function findDangers(
     warnings.push(
       'A Redis primary that is cut off from its replicas goes on to acknowledge writes that are lost at the failover: ' +
         'CONFIG SET min-replicas-to-write 1 and CONFIG SET min-replicas-max-lag 2, or the option wait of the store',
-    )
-  }
-  if (wait && replicas < wait.replicas) {
-    warnings.push(
-      `Redis will refuse every write, as the option wait asks for ${wait.replicas} replicas and ${replicas} are connected`,
     )
   }
   if (info.get('aof_enabled') !== '1') warnings.push(...(await examineSnapshots(link, key)))
