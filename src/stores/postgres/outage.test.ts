@@ -10,12 +10,12 @@ import { createPostgresStore, type PostgresStore } from '../postgres.ts'
 /** A server of 64 parallel requests, with the deadline and the breaker of the engine. */
 function startLoad(store: PostgresStore, now: number) {
   const guarded = guardStore(store, { timeout: 500, onDown: () => undefined, onUp: () => undefined })
-  let running = true
+  const load = { running: true }
   let answers = 0
   let slowest = 0
 
   async function visit(index: number): Promise<void> {
-    for (let count = 0; running; count++) {
+    for (let count = 0; load.running; count++) {
       const start = performance.now()
       const write = count % 4 === 0
       const call = write
@@ -31,7 +31,7 @@ function startLoad(store: PostgresStore, now: number) {
     answers: () => answers,
     slowest: () => slowest,
     async stop() {
-      running = false
+      load.running = false
       await Promise.all(visitors)
     },
     /** Milliseconds until answers flow again. */

@@ -7,14 +7,19 @@ import { createPostgresStore, migratePostgresStore } from '../postgres.ts'
 describeWith(['postgresql'], 'migratePostgresStore()', () => {
   const { createTrial, connect, ask, url, newSchema, onCleanup } = usePostgres()
 
-  it.each(clientKinds)('makes schema and tables, by eight processes at once, with a %s', async (kind) => {
-    const schema = newSchema()
-    const clients = await Promise.all(Array.from({ length: 8 }, () => connect(kind, schema)))
+  it.each(clientKinds)(
+    'makes schema, tables and triggers, by eight processes at once, with a %s',
+    async (kind) => {
+      const schema = newSchema()
+      const clients = await Promise.all(Array.from({ length: 8 }, () => connect(kind, schema)))
 
-    await Promise.all(clients.map((client) => migratePostgresStore(client, { schema })))
+      await Promise.all(clients.map((client) => migratePostgresStore(client, { schema, notify: true })))
 
-    expect(await ask(`SELECT version FROM ${schema}.coatcheck_sessions_migrations`)).toEqual([{ version: 1 }])
-  })
+      expect(await ask(`SELECT version FROM ${schema}.coatcheck_sessions_migrations`)).toEqual([
+        { version: 1 },
+      ])
+    },
+  )
 
   it('makes them at once in several processes under a stricter isolation level', async () => {
     const schema = newSchema()
