@@ -68,11 +68,13 @@ export async function createGroup<Filled>(
   const guard = options.guard ?? createGuard()
   guard.addFolder(folder)
   const engines: OwnedEngine[] = []
+  const abandon = () => void guard.close()
   let closing: Promise<void> | undefined
   /** An engine that ends while it is started is told of by the error. */
   let filled = false
 
   async function end(): Promise<void> {
+    process.off('disconnect', abandon)
     await Promise.all(engines.map((engine) => engine.end()))
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     if (!options.guard) await guard.close()
@@ -83,6 +85,8 @@ export async function createGroup<Filled>(
     return closing
   }
 
+  // A worker of a test runner outlives the runner that was killed, as its engines keep it busy: nobody will close them.
+  if (!options.guard) process.once('disconnect', abandon)
   try {
     const rest = await fill({
       engines,
