@@ -20,6 +20,7 @@ export interface ActiveKey {
 
 /** The key of new tokens. */
 export interface SigningKey {
+  readonly kid: string
   /** First segment of every token of this key, as it is and no other way. */
   readonly header: string
   readonly sign: Signer
@@ -54,7 +55,7 @@ export function arrangeKeys(keys: readonly HeldKey[], before?: ActiveKeys): Acti
     const header = encodeHeader(held)
     const known = before?.byHeader.get(header)
     byHeader.set(header, known?.key.equals(held.verification) ? known : activate(held))
-    if (held.state === 'signing' && held.signing) signing = { header, sign: prepareSigner(alg, held.signing) }
+    if (held.state === 'signing' && held.signing) signing = { kid: held.kid, header, sign: prepareSigner(alg, held.signing) }
   }
   return { signing, byHeader }
 }

@@ -7,6 +7,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { TokenAlgorithm } from '../keys.ts'
 import { isPair } from '../signature.ts'
+import { hasRocaMark } from './roca.ts'
 
 /**
  * Checks that a key is of the kind and the strength that its algorithm needs, and that a private key belongs to the
@@ -39,6 +40,11 @@ export function assertStrong(subject: string, alg: TokenAlgorithm, key: KeyObjec
   if (alg === 'RS256' && publicExponent < 65_537n) {
     throw new RangeError(`Cannot ${subject} has a weak public exponent: RS256 takes 65537`)
   }
+  if (alg === 'RS256' && hasRocaMark(modulusOf(key))) {
+    throw new RangeError(
+      `Cannot ${subject} was made by a broken library and can be factored (CVE-2017-15361): replace it`,
+    )
+  }
   if (key.type === 'private' && !isPair(alg, key)) {
     throw new TypeError(`Cannot ${subject} is damaged: its private part does not belong to its public part`)
   }
@@ -56,4 +62,9 @@ const KEY_NAMES: Readonly<Record<TokenAlgorithm, string>> = {
   ES256: 'an EC key on P-256',
   EdDSA: 'an Ed25519 key',
   RS256: 'an RSA key',
+}
+
+function modulusOf(key: KeyObject): bigint {
+  const { n = '' } = key.export({ format: 'jwk' })
+  return BigInt(`0x${Buffer.from(n, 'base64url').toString('hex')}`)
 }
