@@ -174,9 +174,9 @@ export function createReplicatedStore(
     monotonic,
     random,
     wantsData,
-    onChange(change) {
-      scale.count(change)
-      if (sessionKeyOf(change.key) !== undefined) changes += 1
+    onChange(entry) {
+      scale.count(entry)
+      if (sessionKeyOf(entry.key) !== undefined) changes += 1
     },
   })
   const clock = createLogClock(log, echoName(`${follower.owner}-clock`), wall)

@@ -50,12 +50,12 @@ export function createCopies(follower: Follower, { staleLimit, fresh }: CopiesOp
         return follower.lease.age() <= staleLimit ? find(key, now) : undefined
       },
       fresh,
-      stamp: (key, version) => writeStamp(follower.copy?.secret?.data, key, version),
+      stamp: (key, version) => writeStamp(follower.copy?.secret?.meta, key, version),
       floor(key, stamp) {
         const claimed = claimOf(stamp)
         // A claim that the copy meets anyway changes nothing, and to check it would cost more than the read.
         if (claimed <= (follower.copy?.revisionOf(key) ?? 0)) return claimed
-        return isAuthentic(follower.copy?.secret?.data, key, stamp) ? claimed : 0
+        return isAuthentic(follower.copy?.secret?.meta, key, stamp) ? claimed : 0
       },
     },
   }

@@ -11,7 +11,7 @@ import { createTable } from '../memory/table.ts'
 import { NONE } from '../memory/pool.ts'
 import type { StoredSession, SweptSession } from '../store.ts'
 import { decodeHead, decodeRecord, withData } from './codec.ts'
-import type { LogChange, LogEntry } from './log.ts'
+import type { LogEntry } from './log.ts'
 import { SECRET, sessionKeyOf } from './names.ts'
 
 /** A removal that is still in the log. */
@@ -31,8 +31,13 @@ export interface Copy {
   readonly full: boolean
   /** Revision of the newest entry delivered; 0 before the first. */
   readonly position: number
-  /** Whether it is what the log was at {@link Copy.position}, with no entry left out on the way. */
-  readonly whole: boolean
+  /**
+   * How often entries were left out, as they had been replaced before their turn.
+   *
+   * What replaced them was in the log when the gap showed, further on. So the copy lacks nothing again at an entry that
+   * was written after the last gap had shown.
+   */
+  readonly gaps: number
   readonly size: number
   /** Bytes that the sessions take up. */
   readonly bytes: number
@@ -41,7 +46,7 @@ export interface Copy {
   /** Removals seen and not yet forgotten, oldest first. */
   readonly markers: Marker[]
   /** Takes in what the watch delivers. */
-  deliver(change: LogChange): void
+  deliver(entry: LogEntry): void
   /** Takes in what this process has stored itself, or was told by the leader. */
   learn(entry: LogEntry): void
   /** Revision of the session under a key; 0 when there is none. */
@@ -64,7 +69,7 @@ export function createCopy(full: boolean): Copy {
   const removals = new Map<string, number>()
   const markers: Marker[] = []
   let position = 0
-  let whole = false
+  let gaps = 0
   let secret: LogEntry | undefined
 
   function revisionOf(key: string): number {
@@ -88,22 +93,14 @@ export function createCopy(full: boolean): Copy {
     else table.replace(id, record, entry.revision)
   }
 
-  /** Moves on in the sequence, and tells whether the copy is whole. */
-  function move({ revision, pending }: LogChange): void {
-    // Of an entry that was left out, the one that replaced it is still to come; it was there when this one was sent.
-    if (revision !== position + 1) whole = false
-    if (pending === 0) whole = true
-    position = revision
-  }
-
   return {
     full,
     markers,
     get position() {
       return position
     },
-    get whole() {
-      return whole
+    get gaps() {
+      return gaps
     },
     get size() {
       return table.size
@@ -114,14 +111,16 @@ export function createCopy(full: boolean): Copy {
     get secret() {
       return secret
     },
-    deliver(change) {
-      move(change)
-      const key = sessionKeyOf(change.key)
+    deliver(entry) {
+      const { revision, removed } = entry
+      if (revision !== position + 1) gaps += 1
+      position = revision
+      const key = sessionKeyOf(entry.key)
       if (key !== undefined) {
-        apply(key, change)
-        if ((removals.get(key) ?? Number.POSITIVE_INFINITY) <= change.revision) removals.delete(key)
-      } else if (change.key === SECRET) secret = change
-      if (change.removed && markers.length < MAX_MARKERS) markers.push(change)
+        apply(key, entry)
+        if ((removals.get(key) ?? Number.POSITIVE_INFINITY) <= revision) removals.delete(key)
+      } else if (entry.key === SECRET) secret = entry
+      if (removed && markers.length < MAX_MARKERS) markers.push({ revision, at: entry.at })
     },
     learn(entry) {
       const key = sessionKeyOf(entry.key)

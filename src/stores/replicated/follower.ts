@@ -9,8 +9,10 @@ import { createLease, type Lease } from '../../freshness/lease.ts'
 import { NO_DATA } from './codec.ts'
 import { type Copy, createCopy } from './copy.ts'
 import { createLagMeter, type LagMeter } from './lag.ts'
-import type { LogChange, LogEntry, LogWatch, ReplicatedLog } from './log.ts'
-import { echoName, SECRET } from './names.ts'
+import type { LogEntry, LogWatch, ReplicatedLog } from './log.ts'
+import { echoName } from './names.ts'
+import { needsSecret, shareSecret } from './secret.ts'
+import { createWaiters } from './waiters.ts'
 
 /** Options of {@link createFollower}. */
 export interface FollowerOptions {
@@ -18,7 +20,7 @@ export interface FollowerOptions {
   readonly bound: number
   /** How often a proof is asked for, in milliseconds. */
   readonly interval: number
-  /** Longest wait for an entry of ours to come back when the log is asked by it, in milliseconds. */
+  /** Longest wait for the watch to come to a given entry, in milliseconds. */
   readonly patience: number
   readonly wall: () => number
   readonly monotonic: () => number
@@ -27,7 +29,7 @@ export interface FollowerOptions {
   /** Whether the next watch carries data. */
   readonly wantsData: () => boolean
   /** Called for each entry of the copy that is in use. */
-  readonly onChange: (change: LogChange) => void
+  readonly onChange: (entry: LogEntry) => void
 }
 
 /** A copy that follows the log. */
@@ -50,29 +52,26 @@ export interface Follower {
    * @returns The copy, at that instant. Rejects when the proof does not come in time.
    */
   catchUp(): Promise<Copy>
-  /** Builds another copy, as the kind of watch has changed. */
+  /** Builds another copy. */
   restart(): void
   close(): Promise<void>
 }
 
-/** First and longest pause between two attempts to watch, in milliseconds. */
+/** First and longest pause before an attempt to watch, in milliseconds. */
 const PAUSES = [100, 2_000] as const
 /** Silence in which an attempt to build a copy is given up, in milliseconds. */
 const SILENCE = 1_500
-/** How often it is looked at whether the watch is silent, as a share of the bound. */
-const LOOKS = 8
+/** How often it is looked after the watch, in milliseconds. Also how soon a nonce follows one that proved nothing. */
+const LOOKING = 100
 
-interface Waiter {
-  readonly revision: number
-  readonly resolve: (copy: Copy) => void
-}
-
+/** A copy and the watch that feeds it. */
 interface Attempt {
   readonly copy: Copy
-  readonly nonces: string[]
   watch: LogWatch | undefined
   /** When it was begun, or delivered something, by the monotonic clock. */
   movedAt: number
+  /** Whether the last nonce that came back proved nothing, as entries had been left out. */
+  isDoubtful: boolean
 }
 
 /** Begins to follow a log. Its timers do not keep the process alive. */
@@ -81,9 +80,11 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
   const owner = randomBytes(9).toString('base64url')
   const echo = echoName(owner)
   const lag = createLagMeter(monotonic)
-  const waiters = new Set<Waiter>()
+  const waiters = createWaiters(patience)
+  /** How many gaps the copy had that a nonce is to prove, when the nonce was sent. */
+  const sent = new Map<string, { readonly attempt: Attempt | undefined; readonly gaps: number }>()
+  /** In use. While another one is built it stands still, and is believed as long as its last proof holds. */
   let current: Attempt | undefined
-  /** Another copy in the making; the current one is used as long as it is proven, which the frozen one is not for long. */
   let building: Attempt | undefined
   let attempts = 0
   let failures = 0
@@ -96,85 +97,74 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
   // Whoever does not wait for it need not hear of it.
   ready.catch(() => undefined)
 
-  const lease = createLease(
-    async (nonce) => {
-      echoRevision = await log.append(echo, { meta: nonce, data: NO_DATA })
-      lag.acknowledged(echoRevision)
-    },
-    { bound, interval, wall, monotonic, onLapse: restart, onRenew: settle },
-  )
-  const looking = setInterval(look, bound / LOOKS).unref()
+  const lease = createLease(send, {
+    bound,
+    interval,
+    wall,
+    monotonic,
+    onLapse: restart,
+    onRenew: () => (failures = 0),
+  })
+  const looking = setInterval(look, LOOKING).unref()
   begin()
+
+  async function send(nonce: string): Promise<void> {
+    const attempt = building ?? current
+    sent.set(nonce, { attempt, gaps: attempt?.copy.gaps ?? 0 })
+    echoRevision = await log.append(echo, { meta: nonce, data: NO_DATA })
+    lag.acknowledged(echoRevision)
+  }
 
   function begin(): void {
     retry = undefined
     if (closed) return
-    const attempt: Attempt = {
-      copy: createCopy(wantsData()),
-      nonces: [],
-      watch: undefined,
-      movedAt: monotonic(),
-    }
+    const copy = createCopy(wantsData())
+    const attempt: Attempt = { copy, watch: undefined, movedAt: monotonic(), isDoubtful: false }
     building?.watch?.stop()
     building = attempt
     attempts += 1
-    const listener = {
-      changed: (change: LogChange) => take(attempt, change),
-      broken: () => lose(attempt),
-    }
-    log.watch(listener, { metaOnly: !attempt.copy.full }).then(
+    const listener = { changed: (entry: LogEntry) => take(attempt, entry), broken: () => lose(attempt) }
+    log.watch(listener, { metaOnly: !copy.full }).then(
       (watch) => {
-        if (attempt === building || attempt === current) {
-          attempt.watch = watch
-          // Its return ends the initial copy: after the newest entry there is nothing left to come.
-          lease.probe()
-        } else watch.stop()
+        attempt.watch = watch
+        if (attempt !== building && attempt !== current) watch.stop()
       },
       () => lose(attempt),
     )
   }
 
-  function take(attempt: Attempt, change: LogChange): void {
+  function take(attempt: Attempt, entry: LogEntry): void {
     if (attempt !== current && attempt !== building) return
     attempt.movedAt = monotonic()
-    attempt.copy.deliver(change)
-    if (change.key === echo && !change.removed) attempt.nonces.push(change.meta)
-    if (attempt === building) adopt(attempt)
+    attempt.copy.deliver(entry)
+    if (entry.key === echo && !entry.removed) prove(attempt, entry.meta)
     if (attempt !== current) return
-    lag.delivered(change.revision)
-    onChange(change)
-    prove(attempt)
+    lag.delivered(entry.revision)
+    onChange(entry)
+    waiters.release(attempt.copy.position)
+    if (!needsSecret(attempt.copy.secret) && lease.isLive()) becomeReady()
   }
 
-  /** Takes a new copy into use, unless the one in use is proven and further on. */
+  /** A nonce proves a copy that has lacked nothing since it was sent. */
+  function prove(attempt: Attempt, nonce: string): void {
+    const expected = sent.get(nonce)
+    if (!expected) return
+    // Those before it are as good as back.
+    for (const earlier of sent.keys()) {
+      sent.delete(earlier)
+      if (earlier === nonce) break
+    }
+    attempt.isDoubtful = expected.attempt !== attempt || expected.gaps !== attempt.copy.gaps
+    if (attempt.isDoubtful) return
+    if (attempt === building) adopt(attempt)
+    lease.confirm(nonce)
+  }
+
   function adopt(attempt: Attempt): void {
-    const { copy } = attempt
-    if (!copy.whole || (current && lease.isLive() && copy.position < current.copy.position)) return
     current?.watch?.stop()
     building = undefined
     current = attempt
-    shareSecret(copy)
-  }
-
-  /** Nonces count once nothing is missing before them. */
-  function prove({ copy, nonces }: Attempt): void {
-    if (!copy.whole) return
-    for (const waiter of waiters) {
-      if (copy.position < waiter.revision) continue
-      waiters.delete(waiter)
-      waiter.resolve(copy)
-    }
-    for (const nonce of nonces.splice(0)) lease.confirm(nonce)
-    if (copy.secret && !copy.secret.removed && lease.isLive()) becomeReady()
-  }
-
-  /** All servers authenticate by one secret; the first makes it. Renewed in time, it does not age out. */
-  function shareSecret({ secret }: Copy): void {
-    const isMissing = !secret || secret.removed
-    if (!isMissing && wall() - secret.at < log.maxAge / 2) return
-    const data = isMissing ? randomBytes(32) : secret.data
-    // Whoever loses gets the winner's by the watch.
-    log.put(SECRET, { meta: '', data }, secret?.revision ?? 0).catch(() => undefined)
+    shareSecret(log, attempt.copy.secret, wall())
   }
 
   function lose(attempt: Attempt): void {
@@ -198,28 +188,14 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
     retry = setTimeout(begin, pause * (0.5 + random() / 2)).unref()
   }
 
-  function settle(): void {
-    failures = 0
-  }
-
-  /** A watch may be silent from its beginning, and a lease that never was live does not lapse. */
   function look(): void {
-    if (lease.isLive()) {
-      if (current) shareSecretWhenDue(current.copy)
-      return
-    }
-    if (retry) return
     const attempt = building ?? current
-    if (!attempt) plan()
-    else if (monotonic() - attempt.movedAt > SILENCE) {
-      if (attempt === building) building = undefined
-      attempt.watch?.stop()
-      plan()
+    if (attempt?.isDoubtful) lease.probe()
+    if (lease.isLive()) return shareSecret(log, current?.copy.secret, wall())
+    if (!attempt || (!retry && monotonic() - attempt.movedAt > SILENCE)) {
+      if (attempt) lose(attempt)
+      else plan()
     }
-  }
-
-  function shareSecretWhenDue(copy: Copy): void {
-    if (copy.secret && wall() - copy.secret.at >= log.maxAge / 2) shareSecret(copy)
   }
 
   return {
@@ -238,22 +214,15 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
       building?.copy.learn(entry)
     },
     async catchUp() {
-      const revision = await log.append(echo, { meta: '', data: NO_DATA })
-      if (current?.copy.whole && current.copy.position >= revision) return current.copy
-      return new Promise((resolve, reject) => {
-        const waiter = {
-          revision,
-          resolve(copy: Copy) {
-            clearTimeout(timer)
-            resolve(copy)
-          },
-        }
-        const timer = setTimeout(() => {
-          waiters.delete(waiter)
-          reject(new Error(`The watch did not catch up in ${patience} ms`))
-        }, patience)
-        waiters.add(waiter)
-      })
+      const end = monotonic() + patience
+      for (;;) {
+        const attempt = building ?? current
+        const gaps = attempt?.copy.gaps
+        const revision = await log.append(echo, { meta: '', data: NO_DATA })
+        if ((current?.copy.position ?? 0) < revision) await waiters.wait(revision)
+        if (attempt && attempt === current && attempt.copy.gaps === gaps) return attempt.copy
+        if (monotonic() > end) throw new Error(`The watch left out entries for more than ${patience} ms`)
+      }
     },
     restart,
     async close() {

@@ -55,7 +55,7 @@ export function createLeader(log: ReplicatedLog, follower: Follower): Leader {
     }
     if (revision < Math.max(known, atLeast)) return false
     // What the copy has gone past and does not have was removed, but for what nobody can decode.
-    return known !== 0 || !copy.whole || revision > copy.position || !decodeHead(entry.meta)
+    return known !== 0 || revision > copy.position || !decodeHead(entry.meta)
   }
 
   async function confirm(name: string): Promise<LogEntry | undefined> {

@@ -26,10 +26,7 @@ export interface LogEntry extends LogValue {
 }
 
 /** An entry as a watch delivers it. */
-export interface LogChange extends LogEntry {
-  /** Entries behind this one that the log had for this watch when it delivered it; 0 when it was the newest. */
-  readonly pending: number
-}
+export type LogChange = LogEntry
 
 /** What a watch tells. The methods are called synchronously and must not throw. */
 export interface LogListener {

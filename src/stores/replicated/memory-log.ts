@@ -73,10 +73,10 @@ export function createMemoryLog(options: MemoryLogOptions = {}): MemoryLog {
   function watch(listener: LogListener, metaOnly: boolean, deliver: (next: () => boolean) => void) {
     let position = 0
     const next = (): boolean => {
-      const [entry, ...rest] = watches.has(handle) ? after(position) : []
+      const [entry] = watches.has(handle) ? after(position) : []
       if (!entry) return false
       position = entry.revision
-      listener.changed({ ...entry, ...(metaOnly && { data: NO_DATA }), pending: rest.length })
+      listener.changed({ ...entry, ...(metaOnly && { data: NO_DATA }) })
       return true
     }
     const handle = { wake: () => deliver(next), listener }

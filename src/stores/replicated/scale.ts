@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { LogChange } from './log.ts'
+import type { LogEntry } from './log.ts'
 import { echoOwnerOf, sessionKeyOf } from './names.ts'
 
 /** Beyond what a copy holds metadata only. */
@@ -27,7 +27,7 @@ export interface Scale {
   /** Writes per second in the last full window. */
   readonly writesPerSecond: number
   /** Counts what the watch delivers. */
-  count(change: LogChange): void
+  count(entry: LogEntry): void
   /** Whether copies should have the data, given what they take up. Does not waver around a limit. */
   wantsData(bytes: number): boolean
 }

@@ -17,7 +17,7 @@ const SHAPE = /^([1-9a-z][0-9a-z]{0,10})-([\w-]{16})$/
 const NOTHING = '0'
 
 /** Writes the stamp of a version. */
-export function writeStamp(secret: Uint8Array | undefined, key: string, version: number): string {
+export function writeStamp(secret: string | undefined, key: string, version: number): string {
   return secret ? `${version.toString(36)}-${sign(secret, key, version).toString('base64url')}` : NOTHING
 }
 
@@ -28,12 +28,12 @@ export function claimOf(stamp: string): number {
 }
 
 /** Tells whether a server with this secret wrote the stamp for this key. */
-export function isAuthentic(secret: Uint8Array | undefined, key: string, stamp: string): boolean {
+export function isAuthentic(secret: string | undefined, key: string, stamp: string): boolean {
   const mac = SHAPE.exec(stamp)?.[2]
   if (mac === undefined || !secret) return false
   return timingSafeEqual(Buffer.from(mac, 'base64url'), sign(secret, key, claimOf(stamp)))
 }
 
-function sign(secret: Uint8Array, key: string, version: number): Buffer {
+function sign(secret: string, key: string, version: number): Buffer {
   return createHmac('sha256', secret).update(`stamp ${version} ${key}`).digest().subarray(0, MAC_BYTES)
 }
