@@ -21,7 +21,8 @@ import { createControl } from './control.ts'
 import { createFleet } from './fleet.ts'
 import { expectFreePort } from './ports.ts'
 import type { Fleet, LabState } from './protocol.ts'
-import { findMissingSqlite, strategies } from './strategies.ts'
+import { findMissingSqlite } from './missing-servers.ts'
+import { strategies } from './strategies.ts'
 
 // On every strategy the shop keeps its users in SQLite, and experiments open such files themselves.
 const missing = await findMissingSqlite()

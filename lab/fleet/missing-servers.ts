@@ -1,5 +1,5 @@
 /**
- * Says in both languages of the lab which back-end server is not installed.
+ * Says in both languages of the lab what is not installed.
  *
  * @module
  */
@@ -16,4 +16,17 @@ export function describeMissing(...names: readonly ServerName[]): LabText | unde
     return { en, ko }
   }
   return undefined
+}
+
+/** Resolves to what to do when SQLite cannot be loaded; `undefined` when it can. */
+export async function findMissingSqlite(): Promise<LabText | undefined> {
+  try {
+    await import('libsql')
+    return undefined
+  } catch {
+    return {
+      en: 'The npm package "libsql" is missing or has no build for this platform: run "npm ci".',
+      ko: 'npm 패키지 "libsql"이 없거나 이 플랫폼용 빌드가 없습니다. "npm ci"를 실행하세요.',
+    }
+  }
 }

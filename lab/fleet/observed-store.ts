@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { IndexedSessionStore, SessionRecord } from 'coatcheck'
+import type { SessionRecord, SessionStore } from 'coatcheck'
 import type { SessionChange } from './server-messages.ts'
 
 /** A session that went on under a new id leaves a record behind for a moment: where to, or by whom it was replaced. */
@@ -17,10 +17,10 @@ const MOVED = /^\{"(?:to|by)":/
  *
  * @param report Called synchronously. It must not throw.
  */
-export function observeStore(
-  store: IndexedSessionStore,
+export function observeStore<Store extends SessionStore>(
+  store: Store,
   report: (change: SessionChange) => void,
-): IndexedSessionStore {
+): Store {
   const { sweep, copies } = store
   const gone = (handle: string) => report({ type: 'gone', handle })
   const held = (handle: string, { data, principal }: Pick<SessionRecord, 'data' | 'principal'>) => {
@@ -29,7 +29,7 @@ export function observeStore(
   }
   store.onEvict?.(({ key }) => gone(key))
 
-  return {
+  const observed: SessionStore = {
     ...store,
     async create(key, record) {
       const result = await store.create(key, record)
@@ -69,4 +69,6 @@ export function observeStore(
       },
     }),
   }
+  // What it can do beyond a plain store was spread into it.
+  return observed as Store
 }

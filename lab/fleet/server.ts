@@ -11,12 +11,13 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createSessions } from 'coatcheck'
 import { createShop } from '../shop/shop.ts'
-import type { ShopSession } from '../shop/shop-session.ts'
+import type { ShopSession, ShopSessions } from '../shop/shop-session.ts'
 import { migrateUserDatabase } from '../shop/users/database.ts'
 import { createUserDatabase } from '../shop/users/users.ts'
 import { observeStore } from './observed-store.ts'
 import type { ServerConfig, ServerMessage, SessionChange } from './server-messages.ts'
 import { findStrategy } from './strategies.ts'
+import type { OpenStore } from './strategy.ts'
 
 /** How long requests in flight may take once the server was told to end. */
 const DRAIN_TIMEOUT = 3_000
@@ -41,10 +42,7 @@ async function serve(config: ServerConfig): Promise<void> {
   if (!strategy) throw new RangeError(`Cannot start server ${id} as there is no strategy ${config.strategy}`)
   const now = () => Date.now() + clockOffset
   const backEnd = await strategy.open({ folder, now, engines, addresses })
-  const sessions = createSessions<ShopSession>(observeStore(backEnd.store, createReporter()), {
-    allowInsecureCookie: true,
-    now,
-  })
+  const sessions = openSessions(observeStore(backEnd.store, createReporter()), now)
   for (const incident of ['storeDown', 'storeUp', 'corrupt'] as const) {
     sessions.on(incident, () => send({ type: 'incident', incident }))
   }
@@ -61,6 +59,14 @@ async function serve(config: ServerConfig): Promise<void> {
     })
   })
   send({ type: 'ready', port })
+}
+
+function openSessions(store: OpenStore['store'], now: () => number): ShopSessions {
+  const options = { allowInsecureCookie: true, now }
+  // The two have different types, as only the first can list a user's sessions.
+  return 'list' in store
+    ? createSessions<ShopSession>(store, options)
+    : createSessions<ShopSession>(store, options)
 }
 
 /** Opens the file of the users, which is the application's own affair and the same on every strategy. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { IndexedSessionStore } from 'coatcheck'
+import type { IndexedSessionStore, RevokingSessionStore } from 'coatcheck'
 import type { EngineGroup, EngineOptions } from '../engines/group.ts'
 import type { LabText, RoutingName } from './protocol.ts'
 
@@ -103,6 +103,6 @@ export interface HostAndPort {
 
 /** A store and the way to let go of what it stands on. */
 export interface OpenStore {
-  readonly store: IndexedSessionStore
+  readonly store: IndexedSessionStore | RevokingSessionStore
   close(): Promise<void>
 }

@@ -78,13 +78,15 @@ const quickHasher: PasswordHasher = {
   verify: async (hash, password) => hash === `hash of ${password}`,
 }
 
-function withoutIndex({ list, ...store }: IndexedSessionStore): RevokingSessionStore {
-  return {
+function withoutIndex(store: IndexedSessionStore): RevokingSessionStore {
+  const plain: RevokingSessionStore & { list?: unknown } = {
     ...store,
     async revokeAll(principal, except) {
-      for (const { key } of await list(principal)) if (key !== except) await store.delete(key)
+      for (const { key } of await store.list(principal)) if (key !== except) await store.delete(key)
     },
   }
+  delete plain.list
+  return plain
 }
 
 function createFallibleStore(store: IndexedSessionStore): FallibleStore {
