@@ -4,7 +4,7 @@
  * @module
  */
 
-const BENCHES = ['read-path', 'shared-stores', 'memory', 'balancer']
+const BENCHES = ['read-path', 'shared-stores', 'memory', 'near-cache', 'balancer', 'tokens']
 
 const [name = ''] = process.argv.splice(2, 1)
 if (BENCHES.includes(name)) await import(`./${name}.js`)

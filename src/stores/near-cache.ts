@@ -10,6 +10,8 @@ import { fromStamp, toStamp } from './near-cache/stamp.ts'
 import { wrapStore } from './near-cache/wrap.ts'
 import type { IndexedSessionStore, RevokingSessionStore, SessionCopies, SessionStore } from './store.ts'
 
+export type { InvalidationFeed, InvalidationListener, InvalidationSubscription } from './invalidations.ts'
+
 /** Options of {@link createNearCache}. */
 export interface NearCacheOptions {
   /** Most copies kept, a positive integer. @default 10_000 */

@@ -21,6 +21,10 @@ export interface FakeFeed {
   cut(): void
   /** Tells that the channel broke; from now on messages arrive again. */
   breakOff(): void
+  /** Tells that the channel broke, and loses what is sent until {@link FakeFeed.reconnect}. */
+  lose(): void
+  /** Lets messages arrive again, if it was told that the channel broke. */
+  reconnect(): void
   /** Lets every nonce be refused; `undefined` takes them again. */
   refuse(error: Error | undefined): void
   /** Subscriptions so far, and how many are open. */
@@ -33,6 +37,7 @@ export function createFakeFeed(isPrompt = false): FakeFeed {
   const counts = { subscribed: 0, open: 0 }
   let queue: Message[] = []
   let isCut = false
+  let isTold = false
   let refusal: Error | undefined
 
   function send(message: Message): void {
@@ -70,6 +75,7 @@ export function createFakeFeed(isPrompt = false): FakeFeed {
     changeAll: () => send(({ changedAll }) => changedAll()),
     deliver,
     cut() {
+      if (!isCut) isTold = false
       isCut = true
       queue = []
     },
@@ -77,6 +83,15 @@ export function createFakeFeed(isPrompt = false): FakeFeed {
       isCut = false
       queue = []
       for (const { broken } of listeners) broken()
+    },
+    lose() {
+      isCut = true
+      isTold = true
+      queue = []
+      for (const { broken } of listeners) broken()
+    },
+    reconnect() {
+      if (isTold) isCut = false
     },
     refuse(error) {
       refusal = error

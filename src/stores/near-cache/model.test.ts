@@ -143,7 +143,7 @@ type Step =
   | { readonly kind: 'evaluate' | 'answer' | 'fail'; readonly index: number }
   | { readonly kind: 'deliver'; readonly count: number }
   | { readonly kind: 'pass' | 'elapse' | 'stall' | 'sleep'; readonly milliseconds: number }
-  | { readonly kind: 'cut' | 'break' | 'wipe' | 'calm' }
+  | { readonly kind: 'cut' | 'lose' | 'reconnect' | 'break' | 'wipe' | 'calm' }
 
 /** What steps may say beside their kind. */
 interface Details {
@@ -161,36 +161,41 @@ const inTime = (kind: 'pass' | 'elapse' | 'stall' | 'sleep', max: number) =>
   fc
     .oneof(fc.nat({ max }), fc.constantFrom(0, 1, BOUND, BOUND + 1))
     .map((milliseconds): Step => ({ kind, milliseconds }))
-const plain = (kind: 'cut' | 'break' | 'wipe' | 'calm') => fc.constant<Step>({ kind })
+const plain = (kind: 'cut' | 'lose' | 'reconnect' | 'break' | 'wipe' | 'calm') => fc.constant<Step>({ kind })
 
-const steps = fc.array(
-  fc.oneof(
-    { weight: 10, arbitrary: onKey('read') },
-    { weight: 4, arbitrary: onKey('read at least') },
-    { weight: 2, arbitrary: onKey('fresh') },
-    { weight: 5, arbitrary: onKey('write') },
-    { weight: 1, arbitrary: onKey('delete') },
-    { weight: 2, arbitrary: onKey('touch') },
-    { weight: 6, arbitrary: onKey('write elsewhere') },
-    { weight: 1, arbitrary: onKey('delete elsewhere') },
-    { weight: 6, arbitrary: onCall('evaluate') },
-    { weight: 10, arbitrary: onCall('answer') },
-    { weight: 2, arbitrary: onCall('fail') },
-    {
-      weight: 10,
-      arbitrary: fc.integer({ min: 1, max: 4 }).map((count): Step => ({ kind: 'deliver', count })),
-    },
-    { weight: 6, arbitrary: inTime('pass', 5_000) },
-    { weight: 4, arbitrary: inTime('elapse', 3_000) },
-    { weight: 2, arbitrary: inTime('stall', 3_000) },
-    { weight: 1, arbitrary: inTime('sleep', 5_000) },
-    { weight: 2, arbitrary: plain('cut') },
-    { weight: 2, arbitrary: plain('break') },
-    { weight: 1, arbitrary: plain('wipe') },
-    { weight: 6, arbitrary: plain('calm') },
-  ),
-  { minLength: 1, maxLength: 60, size: 'max' },
-)
+/** Steps before a back end that answers promptly, or takes its time. */
+const stepsWith = (promptness: number) =>
+  fc.array(
+    fc.oneof(
+      { weight: 10, arbitrary: onKey('read') },
+      { weight: 4, arbitrary: onKey('read at least') },
+      { weight: 2, arbitrary: onKey('fresh') },
+      { weight: 5, arbitrary: onKey('write') },
+      { weight: 1, arbitrary: onKey('delete') },
+      { weight: 2, arbitrary: onKey('touch') },
+      { weight: 6, arbitrary: onKey('write elsewhere') },
+      { weight: 1, arbitrary: onKey('delete elsewhere') },
+      { weight: 6, arbitrary: onCall('evaluate') },
+      { weight: 5 * promptness, arbitrary: onCall('answer') },
+      { weight: 2, arbitrary: onCall('fail') },
+      {
+        weight: 10,
+        arbitrary: fc.integer({ min: 1, max: 4 }).map((count): Step => ({ kind: 'deliver', count })),
+      },
+      { weight: 6, arbitrary: inTime('pass', 5_000) },
+      { weight: 4, arbitrary: inTime('elapse', 3_000) },
+      { weight: 2, arbitrary: inTime('stall', 3_000) },
+      { weight: 1, arbitrary: inTime('sleep', 5_000) },
+      { weight: 2, arbitrary: plain('cut') },
+      { weight: 1, arbitrary: plain('lose') },
+      { weight: 2, arbitrary: plain('reconnect') },
+      { weight: 1, arbitrary: plain('break') },
+      { weight: 1, arbitrary: plain('wipe') },
+      { weight: 3 * promptness, arbitrary: plain('calm') },
+    ),
+    { minLength: 1, maxLength: 60, size: 'max' },
+  )
+const steps = fc.oneof(stepsWith(2), stepsWith(2), stepsWith(0))
 
 /** Plays steps, and looks at everything that would be served after each of them. */
 async function play(steps: readonly Step[]): Promise<{ readonly hits: number; readonly stale: number }> {
@@ -230,6 +235,7 @@ async function play(steps: readonly Step[]): Promise<{ readonly hits: number; re
       }
       const session = near.copies.stale(key, world.wall)
       if (session) examine('stale', session, world.wall, floor)
+      if (session && session.expiresAt <= world.wall) failures.push('stale gave an expired session')
       if (session && !near.copies.peek(key, world.wall, 0)) stale += 1
     }
   }
@@ -295,6 +301,8 @@ async function play(steps: readonly Step[]): Promise<{ readonly hits: number; re
     },
     cut: () => fake.cut(),
     break: () => fake.breakOff(),
+    lose: () => fake.lose(),
+    reconnect: () => fake.reconnect(),
     wipe() {
       for (const key of KEYS) {
         world.states.get(key)?.push({ version: 0, acknowledgedAt: world.wall })

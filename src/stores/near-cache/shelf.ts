@@ -1,5 +1,5 @@
 /**
- * Copies of sessions within bounds: those used longest ago leave first.
+ * Copies of sessions within bounds: those that were not used lately leave first.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface Shelf {
   /** Puts a copy in the place of the one that is there. One that is larger than all the room is not kept. */
   put(copy: Copy): void
   remove(key: string): void
-  removeWhere(matches: (copy: Copy) => boolean): readonly Copy[]
+  removeWhere(matches: (copy: Copy) => boolean): void
   clear(): void
 }
 
@@ -47,84 +47,70 @@ export interface ShelfOptions {
   readonly onEvict: () => void
 }
 
-/** A copy in the chain from the one used last to the one used longest ago. */
-interface Link extends Copy {
+/** A copy in its place. */
+interface Item extends Copy {
   readonly bytes: number
-  newer: Link
-  older: Link
+  /** Whether it was used since it was put where it stands in the line of those that leave. */
+  isUsed: boolean
 }
 
-/** What a copy costs beside its text, in bytes: objects, links, its place in the map. */
+/** What a copy costs beside its text, in bytes: objects and its place in the map. */
 const OVERHEAD = 320
 
 /** Creates a shelf. */
 export function createShelf({ maxEntries, maxBytes, onEvict }: ShelfOptions): Shelf {
-  const links = new Map<string, Link>()
-  // Links instead of the order of the map: to move a key to its end costs two hashes, and rebuilds the map again and
-  // again. Here a hit moves four references.
-  const ends = {} as { newer: Link; older: Link }
-  ends.newer = ends.older = ends as Link
+  // The order of the map is the line of those that leave. One that was used goes to its end when its turn has come,
+  // and not at each use: a hit then writes to nothing but the copy that it reads.
+  const items = new Map<string, Item>()
   let bytes = 0
 
-  function unchain({ newer, older }: Link): void {
-    newer.older = older
-    older.newer = newer
+  function drop(key: string): void {
+    const item = items.get(key)
+    if (!item) return
+    items.delete(key)
+    bytes -= item.bytes
   }
 
-  function chain(link: Link): void {
-    link.newer = ends as Link
-    link.older = ends.older
-    ends.older.newer = link
-    ends.older = link
-  }
-
-  function drop(link: Link): void {
-    unchain(link)
-    links.delete(link.session.key)
-    bytes -= link.bytes
+  function makeRoom(): void {
+    for (const [key, item] of items) {
+      if (items.size <= maxEntries && bytes <= maxBytes) return
+      if (item.isUsed) {
+        item.isUsed = false
+        items.delete(key)
+        items.set(key, item)
+      } else {
+        drop(key)
+        onEvict()
+      }
+    }
   }
 
   return {
     get size() {
-      return links.size
+      return items.size
     },
     get bytes() {
       return bytes
     },
-    get: (key) => links.get(key),
+    get: (key) => items.get(key),
     use(copy) {
-      const link = copy as Link
-      if (ends.older === link) return
-      unchain(link)
-      chain(link)
+      ;(copy as Item).isUsed = true
     },
-    put(copy) {
-      const { key } = copy.session
-      const before = links.get(key)
-      if (before) drop(before)
-      const size = sizeOf(copy.session)
-      if (size > maxBytes) return
-      const link: Link = { ...copy, bytes: size, newer: ends as Link, older: ends as Link }
-      chain(link)
-      links.set(key, link)
-      bytes += size
-      while (links.size > maxEntries || bytes > maxBytes) {
-        drop(ends.newer)
-        onEvict()
-      }
+    put({ session, era, asOf }) {
+      const { key } = session
+      drop(key)
+      const item: Item = { session, era, asOf, bytes: sizeOf(session), isUsed: false }
+      if (item.bytes > maxBytes) return
+      items.set(key, item)
+      bytes += item.bytes
+      makeRoom()
     },
-    remove(key) {
-      const link = links.get(key)
-      if (link) drop(link)
-    },
+    remove: drop,
     removeWhere(matches) {
-      const removed = [...links.values()].filter(matches)
-      for (const link of removed) drop(link)
-      return removed
+      for (const [key, item] of items) if (matches(item)) drop(key)
     },
     clear() {
-      links.clear()
-      ends.newer = ends.older = ends as Link
+      items.clear()
       bytes = 0
     },
   }
