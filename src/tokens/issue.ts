@@ -8,6 +8,7 @@ import { randomFillSync } from 'node:crypto'
 import { type Duration, readDuration } from '../duration.ts'
 import { type ExpectedClaims, findClaimFault } from './claims.ts'
 import type { KeySet } from './key-set.ts'
+import type { RevocationCheck } from './revocation-check.ts'
 import { parseStrictObject } from './strict-json.ts'
 
 /** What a caller says in a token. The issuer adds `iss`, `aud`, `iat`, `exp`, and `jti` where there is none. */
@@ -40,6 +41,7 @@ export interface IssuerParts extends ExpectedClaims {
   readonly now: () => number
   readonly lifetime: number
   readonly maxLength: number
+  readonly revocations?: RevocationCheck | undefined
 }
 
 /** Claims that the issuer alone sets. */
@@ -47,7 +49,9 @@ const RESERVED = ['iss', 'aud', 'iat', 'exp', 'nbf'] as const
 
 /** Creates the function that signs tokens. */
 export function createIssuer(parts: IssuerParts): (claims: TokenClaims, options?: IssueOptions) => string {
-  const { issuer, keys, now, maxLength } = parts
+  const { issuer, keys, now, maxLength, revocations } = parts
+  // Whoever logs in in the second in which all of the user's tokens were revoked gets one of the next second.
+  const issuedAt = (sub: string, seconds: number) => revocations?.issuedAt?.(sub, seconds) ?? seconds
 
   return (claims, options = {}) => {
     const { audience = parts.audience } = options
@@ -63,7 +67,7 @@ export function createIssuer(parts: IssuerParts): (claims: TokenClaims, options?
         ...claims,
         iss: issuer,
         aud: audience,
-        iat: Math.floor(time / 1_000),
+        iat: issuedAt(claims.sub, Math.floor(time / 1_000)),
         exp: Math.floor((time + readLifetime(options.lifetime, parts.lifetime)) / 1_000),
         jti: claims.jti ?? createTokenId(),
       }),

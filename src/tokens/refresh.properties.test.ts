@@ -51,7 +51,7 @@ const BACKENDS: readonly {
       return {
         store: createRedisStore(client, { prefix: 'refresh:' }),
         async close() {
-          await close()
+          close()
           await server.close()
         },
       }

@@ -24,4 +24,12 @@ export type RevocationStatus = 'valid' | 'revoked' | 'unknown'
 export interface RevocationCheck {
   /** Looks a token up in this process. It is asked for every token that is otherwise good, and never throws. */
   check(claims: RevocableClaims): RevocationStatus
+  /**
+   * The second of issue for something that is issued to this user in that second: never one that is revoked.
+   *
+   * @default the second it was asked about
+   */
+  issuedAt?(sub: string, seconds: number): number
+  /** The clock that instants of revocation are by, in milliseconds since the Unix epoch; tokens are issued by it. */
+  now?(): number
 }

@@ -8,6 +8,8 @@ import { type Duration, readDuration } from '../duration.ts'
 import { createIssuer, type IssueOptions, type TokenClaims } from './issue.ts'
 import { createKeySet, type Jwks, type KeySet } from './key-set.ts'
 import type { StoredKey, TokenKey } from './keys.ts'
+import { createTokenPairs, type TokenPairs } from './refresh/pairs.ts'
+import type { RefreshTokens } from './refresh.ts'
 import type { RevocationCheck } from './revocation-check.ts'
 import { createVerifier, type Verification } from './verify.ts'
 
@@ -22,7 +24,7 @@ export interface TokensOptions {
   /**
    * Clock, in milliseconds since the Unix epoch.
    *
-   * @default Date.now
+   * @default that of `revocations`, so that a server whose clock is ahead issues nothing that outlives a revocation
    */
   readonly now?: () => number
   /**
@@ -52,6 +54,8 @@ export interface TokensOptions {
    * @default false
    */
   readonly allowUnknownRevocation?: boolean
+  /** Refresh tokens; with them there are `login`, `rotate` and the other methods of {@link TokenPairs}. */
+  readonly refresh?: RefreshTokens
 }
 
 /** Issues and verifies the access tokens of one issuer for one audience. */
@@ -91,8 +95,13 @@ export interface Tokens {
  * if (answer.ok) console.log(answer.claims.sub)
  * ```
  */
+export function createTokens(
+  options: TokensOptions & { readonly refresh: RefreshTokens },
+): Tokens & TokenPairs
+export function createTokens(options: TokensOptions): Tokens
 export function createTokens(options: TokensOptions): Tokens {
-  const { issuer, audience, now = Date.now, maxLength = 8_192, cacheSize = 10_000, revocations } = options
+  const { issuer, audience, maxLength = 8_192, cacheSize = 10_000, revocations, refresh } = options
+  const now = options.now ?? (revocations?.now ? () => revocations.now!() : Date.now)
   const lifetime = readLifetime(options.lifetime ?? '5m')
   assertName('issuer', issuer)
   assertName('audience', audience)
@@ -115,10 +124,12 @@ export function createTokens(options: TokensOptions): Tokens {
     revocations,
     allowUnknownRevocation: options.allowUnknownRevocation === true,
   })
+  const issue = createIssuer({ issuer, audience, keys, now, lifetime, maxLength, revocations })
   return {
-    issue: createIssuer({ issuer, audience, keys, now, lifetime, maxLength }),
+    issue,
     verify,
     jwks: () => keys.jwks(),
+    ...(refresh && createTokenPairs(refresh, { issue, now, lifetime, revocations })),
   }
 }
 
