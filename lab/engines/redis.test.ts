@@ -79,9 +79,11 @@ describeWith(['redis-server'], 'startRedis()', () => {
 
     await engine.kill()
     await engine.start()
+    const asked = [...ends]
     process.kill(engine.pid ?? 0, 'SIGKILL')
 
     await expect.poll(() => ends).toEqual(['redis SIGKILL'])
+    expect(asked).toEqual([])
     expect(engine.status).toBe('stopped')
   })
 
