@@ -30,6 +30,14 @@ function recordAt(changes: Partial<SessionRecord> = {}): SessionRecord {
   }
 }
 
+function createSignal() {
+  let give: () => void = () => undefined
+  const given = new Promise<void>((resolve) => {
+    give = resolve
+  })
+  return { given, give: () => give() }
+}
+
 describeWith(['memcached'], 'createMemcachedStore()', () => {
   let group: EngineGroup
   beforeAll(async () => {
@@ -39,9 +47,11 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
 
   /** Two servers' stores on the same nodes; `elapse` really waits. */
   function createTrial(after: (cleanup: () => void) => unknown = onTestFinished) {
+    // Deadlines have tests of their own; a busy machine is not what these are about.
+    const patient = { commandTimeout: 5_000, connectTimeout: 5_000 }
     const [own, other] = [
-      createMemcachedClient(addressesOf(group)),
-      createMemcachedClient(addressesOf(group)),
+      createMemcachedClient(addressesOf(group), patient),
+      createMemcachedClient(addressesOf(group), patient),
     ]
     after(() => {
       own.close()
@@ -142,6 +152,42 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
     expect(pointed).toEqual({ outcome: 'gone' })
     expect(await store.read(key)).toBeUndefined()
     expect(await peer.read(key)).toBeUndefined()
+  })
+
+  it('keeps the session that stays through a revocation that comes between the two steps of another', async () => {
+    const { client, prefix, peer } = createTrial()
+    const key = mintKey()
+    await peer.create(key, recordAt({ principal: 'ada' }))
+    /** A store whose swap of the epoch waits to be let through. */
+    const createHeld = () => {
+      const [reached, open] = [createSignal(), createSignal()]
+      const nodes = client.nodes.map((node) => ({
+        ...node,
+        facts: node.facts,
+        async meta(command: string, value?: Buffer) {
+          if (command.startsWith(`ms ${prefix}e:`) && command.includes(' C')) {
+            reached.give()
+            await open.given
+          }
+          return node.meta(command, value)
+        },
+      }))
+      return { store: createMemcachedStore({ nodes }, { prefix }), reached: reached.given, open: open.give }
+    }
+    const [one, other] = [createHeld(), createHeld()]
+
+    const first = one.store.revokeAll('ada', key)
+    await one.reached
+    const second = other.store.revokeAll('ada', key)
+    await other.reached
+    one.open()
+    await first
+    const between = await peer.read(key)
+    other.open()
+    await second
+
+    expect(between?.key).toBe(key)
+    expect((await peer.read(key))?.key).toBe(key)
   })
 
   it("takes a user's sessions for gone when memcached has dropped the item of the user", async () => {

@@ -20,6 +20,8 @@ export interface Place {
 /** What is under a key. */
 export type Found =
   | { readonly kind: 'nothing' }
+  /** A record that another caller is deleting. */
+  | { readonly kind: 'ending'; readonly cas: string }
   /** Something that is no record. */
   | { readonly kind: 'corrupt'; readonly cas: string }
   /** A record that has expired or was revoked. */
@@ -46,6 +48,8 @@ export interface Known {
 export interface Lookout {
   readonly place: (key: string) => Place
   readonly look: (key: string) => Promise<Found>
+  /** As {@link Lookout.look}, for the one who deletes: what is being deleted is shown as it is. */
+  readonly inspect: (key: string) => Promise<Found>
   known(key: string): Known | undefined
   remember(key: string, known: Known): void
   forget(key: string): void
@@ -94,7 +98,7 @@ export function createLookout(parts: LookoutParts): Lookout {
    * An epoch is asked for before its record, so that a record that moves on to the next epoch is never seen in the old
    * one. Where it comes out otherwise, the two are looked at again: a record that has not changed since is dead.
    */
-  async function look(key: string): Promise<Found> {
+  async function examine(key: string, showsEnding: boolean): Promise<Found> {
     const { node, name } = place(key)
     const asked = new Map<string, Promise<Epoch | undefined>>()
     const ask = (id: string) => asked.set(id, epochs.find(node, id))
@@ -105,7 +109,7 @@ export function createLookout(parts: LookoutParts): Lookout {
       ids.forEach(ask)
       const reading = readItem(node, name)
       const [item, ...known] = await Promise.all([reading, ...asked.values()])
-      const found = decode(key, item)
+      const found = decode(key, item, showsEnding)
       if (!('value' in found)) return found
       const { value, cas } = found
       const { session, guards } = value
@@ -137,12 +141,16 @@ export function createLookout(parts: LookoutParts): Lookout {
   function decode(
     key: string,
     item: Item | undefined,
-  ): (Found & { kind: 'nothing' | 'corrupt' | 'dead' }) | { readonly value: Value; readonly cas: string } {
+    showsEnding: boolean,
+  ):
+    | (Found & { kind: 'nothing' | 'corrupt' | 'dead' | 'ending' })
+    | { readonly value: Value; readonly cas: string } {
     if (!item) {
       knowledge.delete(key)
       return { kind: 'nothing' }
     }
-    const { cas } = item
+    const { cas, frozen } = item
+    if (frozen && !showsEnding) return { kind: 'ending', cas }
     const value = decodeValue(key, item.value)
     if (!value) return { kind: 'corrupt', cas }
     if (value.session.expiresAt <= now()) return { kind: 'dead', cas, session: value.session }
@@ -151,7 +159,8 @@ export function createLookout(parts: LookoutParts): Lookout {
 
   return {
     place,
-    look,
+    look: (key) => examine(key, false),
+    inspect: (key) => examine(key, true),
     remember,
     known: (key) => knowledge.get(key),
     forget: (key) => void knowledge.delete(key),

@@ -7,8 +7,8 @@
 import { CorruptRecordError, type SessionRecord, type SessionStore, StoreUnavailableError } from '../store.ts'
 import { type Epochs, isWithin } from './epochs.ts'
 import { toExpiry } from './expiry.ts'
-import { addItem, removeItem, swapItem } from './items.ts'
-import { type Known, type Lookout, ownerOf, type Place } from './look.ts'
+import { addItem, freezeItem, removeItem, swapItem } from './items.ts'
+import { type Found, type Known, type Lookout, ownerOf, type Place } from './look.ts'
 import { encodeValue, type Guard } from './values.ts'
 
 /** Methods of {@link createOperations}. */
@@ -185,11 +185,17 @@ export function createOperations(lookout: Lookout, epochs: Epochs, now: () => nu
 
     async delete(key) {
       const { node, name } = place(key)
-      const removed = await repeat(async () => {
-        const found = await look(key)
-        if (found.kind === 'nothing') return found
+      // Both leave in one write, in this order. From then on nobody changes the record but others who delete it, and of
+      // all of them one removes it.
+      const [frozen, seen] = await Promise.all([freezeItem(node, name), lookout.inspect(key)])
+      let first: Found | undefined = seen
+      const removed = await repeat<Found>(async () => {
+        const found = first ?? (await lookout.inspect(key))
+        first = undefined
+        if (!frozen || found.kind === 'nothing') return { kind: 'nothing' }
         const { outcome } = await removeItem(node, name, found.cas)
-        return outcome === 'changed' ? undefined : outcome === 'done' ? found : ({ kind: 'nothing' } as const)
+        if (outcome === 'changed') return undefined
+        return outcome === 'done' ? found : { kind: 'nothing' }
       })
       lookout.forget(key)
       return removed.kind === 'live' ? removed.session : undefined
@@ -199,7 +205,7 @@ export function createOperations(lookout: Lookout, epochs: Epochs, now: () => nu
       const { node, name } = place(key)
       return repeat(async () => {
         const found = await look(key)
-        if (found.kind === 'nothing' || found.kind === 'dead') return false
+        if (found.kind !== 'live' && found.kind !== 'corrupt') return false
         const { outcome } = await removeItem(node, name, found.cas)
         return outcome === 'changed' ? undefined : outcome === 'done'
       })
