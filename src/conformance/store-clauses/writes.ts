@@ -149,7 +149,7 @@ export const writeClauses: readonly StoreClause[] = [
       const record = recordAt(now())
       await create(store, key, record)
 
-      assert.equal(await store.touch(key, now() - 10, now() - 5), true)
+      assert.equal(await store.touch(key, record.lastSeenAt - 10, now() - 5), true)
 
       assertStored(await store.read(key), key, record)
     },
