@@ -38,3 +38,8 @@ export async function startReplicatedServer(
   await store.ready
   return server
 }
+
+/** Tells what an experiment has measured, as one line. */
+export function report(result: Readonly<Record<string, unknown>>): void {
+  console.info(JSON.stringify(result))
+}

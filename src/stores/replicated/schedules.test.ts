@@ -52,22 +52,21 @@ async function run(schedule: readonly Step[]): Promise<number> {
     }
   }
   const log = createMemoryLog({ now })
-  let isCut = false
-  let isOpen = true
+  const link = { isCut: false, isOpen: true }
   let next: () => boolean = () => false
-  const link = log.connect({
+  const connection = log.connect({
     async call(ask) {
-      if (isCut) throw new Error('cut')
+      if (link.isCut) throw new Error('cut')
       return ask()
     },
     deliver(more) {
       next = more
-      while (isOpen && next());
+      while (link.isOpen && next());
     },
   })
   const clocks = { now, monotonic: now, random: () => 0 }
   const writer = createReplicatedStore(log.connect(), clocks)
-  const reader = createReplicatedStore(link, clocks)
+  const reader = createReplicatedStore(connection, clocks)
   const history = new Map<string, Acknowledged[]>(KEYS.map((key) => [key, []]))
   let believed = 0
 
@@ -108,17 +107,17 @@ async function run(schedule: readonly Step[]): Promise<number> {
   }
 
   await elapse(1_000)
-  isOpen = false
+  link.isOpen = false
   for (const step of schedule) {
     if (step.do === 'write' || step.do === 'delete') await change(KEYS[step.key] ?? '', step.do === 'delete')
     else if (step.do === 'wait') await elapse(step.time)
     else if (step.do === 'deliver')
-      for (let count = step.count; count > 0 && !isCut && next(); count--) KEYS.forEach(look)
-    else isCut = step.do === 'cut'
+      for (let count = step.count; count > 0 && !link.isCut && next(); count--) KEYS.forEach(look)
+    else link.isCut = step.do === 'cut'
     KEYS.forEach(look)
   }
-  isCut = false
-  isOpen = true
+  link.isCut = false
+  link.isOpen = true
   await elapse(200)
   while (next());
   await elapse(8_000)
