@@ -4,8 +4,29 @@
  * @module
  */
 
+export {
+  bearerChallenge,
+  type BearerChallenge,
+  type BearerChallengeOptions,
+  type BearerCredentials,
+  type BearerNodeRequest,
+  type BearerRejection,
+  type BearerWebRequest,
+  type ChallengeReason,
+  hasScope,
+  readBearer,
+} from './bearer.ts'
 export type { AccessClaims, ClaimRejection, TimeRejection } from './claims.ts'
 export type { IssueOptions, TokenClaims } from './issue.ts'
+export {
+  createForeignVerifier,
+  type ForeignKeys,
+  type ForeignRejection,
+  type ForeignVerification,
+  type ForeignVerifier,
+  type ForeignVerifierOptions,
+} from './jose/foreign.ts'
+export type { SignatureRejection } from './jose/foreign-signature.ts'
 export type { ActiveKey, ActiveKeys } from './key-set/active-keys.ts'
 export {
   createKeySet,

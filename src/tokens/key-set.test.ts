@@ -29,13 +29,8 @@ function createTrial() {
   }
 }
 
-function toPublic(jwk: TokenJwk): TokenJwk {
-  const { kid, alg } = jwk
-  return {
-    ...(createPublicKey({ key: { ...jwk }, format: 'jwk' }).export({ format: 'jwk' }) as TokenJwk),
-    kid,
-    alg,
-  }
+function toPublic({ kid, alg, kty, crv, x, y, n, e }: TokenJwk): TokenJwk {
+  return { kid, alg, kty, ...(n === undefined ? { crv, x, y } : { n, e }) }
 }
 
 describe('createKeySet()', () => {
@@ -366,7 +361,7 @@ describe('a remembered token', () => {
     const roles = first.claims['roles'] as [string, { of: string }]
 
     expect(() => Object.assign(first.claims, { sub: 'admin' })).toThrow(TypeError)
-    expect(() => roles.push('admin' as never)).toThrow(TypeError)
+    expect(() => roles.push('admin')).toThrow(TypeError)
     expect(() => (roles[1].of = 'b')).toThrow(TypeError)
     expect(tokens.verify(token)).toMatchObject({ claims: { sub: 'u-1', roles: ['reader', { of: 'a' }] } })
   })
