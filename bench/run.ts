@@ -4,7 +4,7 @@
  * @module
  */
 
-const BENCHES = ['read-path', 'shared-stores', 'memory', 'near-cache', 'balancer', 'tokens']
+const BENCHES = ['read-path', 'shared-stores', 'memory', 'near-cache', 'balancer', 'tokens', 'replication']
 
 const [name = ''] = process.argv.splice(2, 1)
 if (BENCHES.includes(name)) await import(`./${name}.js`)
