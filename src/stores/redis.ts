@@ -35,6 +35,7 @@ export type {
   IoredisClient,
   NodeRedisClient,
   NodeRedisCluster,
+  NodeRedisPipeline,
   NodeRedisSentinel,
   NodeRedisSentinelPipeline,
   RedisClient,

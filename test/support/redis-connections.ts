@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Cluster as IoredisCluster, Redis as Ioredis } from 'ioredis'
-import { createClient, createCluster, createSentinel } from 'redis'
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { missingCapability, storeContract, type StoreTrial } from '../../src/conformance/store-contract.ts'
 import { createRedisStore, type RedisClient, type RedisStoreOptions } from '../../src/stores/redis.ts'
@@ -38,6 +38,15 @@ export async function openNodeRedis(url: string) {
   await client.connect()
   const close = () => client.isOpen && client.destroy()
   return { client, send: (_key, ...args) => client.sendCommand(args), close } satisfies RedisConnection
+}
+
+/** A pool of node-redis on one server. */
+export async function openNodeRedisPool(url: string) {
+  const client = createClientPool({ url, ...settings }, { minimum: 3 })
+  client.on('error', ignore)
+  await client.connect()
+  const close = () => client.isOpen && client.destroy()
+  return { client, send: (_key, ...args) => client.sendCommand([...args]), close } satisfies RedisConnection
 }
 
 /** node-redis on a cluster. */

@@ -11,7 +11,14 @@ import { linkNodeRedis, linkNodeRedisCluster, linkNodeRedisSentinel } from './no
 export interface NodeRedisClient {
   readonly isOpen: boolean
   readonly isReady?: boolean
-  sendCommand(args: readonly string[]): Promise<unknown>
+  sendCommand(args: string[]): Promise<unknown>
+  multi(): NodeRedisPipeline
+}
+
+/** Commands that go together on one connection of {@link NodeRedisClient}. */
+export interface NodeRedisPipeline {
+  addCommand(args: string[]): unknown
+  execAsPipeline(): Promise<unknown>
 }
 
 /** A cluster client of node-redis: `createCluster()`. */

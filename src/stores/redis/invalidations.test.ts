@@ -172,6 +172,7 @@ describeWith(['redis-server'], 'createRedisInvalidations() on one server', () =>
     const feed = {
       isOpen: true,
       sendCommand: (args: readonly string[]) => data.client.sendCommand(args),
+      multi: () => data.client.multi(),
       duplicate: (overrides: object) => client.duplicate(overrides),
       options: client.options,
     }

@@ -18,8 +18,7 @@ export function linkNodeRedis(client: NodeRedisClient): RedisLink {
     },
     async sendPair(_key, first, second) {
       assertReady(client)
-      // The client's queue keeps their order. Should the connection break between the two, the first one fails.
-      return Promise.all([client.sendCommand(first), client.sendCommand(second)])
+      return sendTogether(client, first, second)
     },
   }
 }
@@ -52,8 +51,7 @@ export function linkNodeRedisCluster(cluster: NodeRedisCluster): RedisLink {
     },
     async sendPair(key, first, second) {
       const attempt = async () => {
-        const node = await nodeOf(key)
-        return Promise.all([node.sendCommand(first), node.sendCommand(second)])
+        return sendTogether(await nodeOf(key), first, second)
       }
       try {
         return await attempt()
@@ -85,6 +83,18 @@ export function linkNodeRedisSentinel(sentinel: NodeRedisSentinel): RedisLink {
 /** Tells whether a cluster node sends the client elsewhere. It has then not executed the command. */
 export function isRedirect(error: unknown): boolean {
   return error instanceof Error && /^(MOVED|ASK) /.test(error.message)
+}
+
+/** As a pipeline, as the connections of a pool would take one command each. */
+async function sendTogether(
+  client: NodeRedisClient,
+  first: string[],
+  second: string[],
+): Promise<readonly [unknown, unknown]> {
+  const pipeline = client.multi()
+  pipeline.addCommand(first)
+  pipeline.addCommand(second)
+  return (await pipeline.execAsPipeline()) as readonly [unknown, unknown]
 }
 
 /**

@@ -36,7 +36,7 @@ export interface Primary {
   readonly mark: string
   /** Tells, by what the primary answers to {@link probe}, whether it is still in its place. */
   readonly isInPlace: (answer: unknown) => boolean
-  readonly probe: readonly string[]
+  readonly probe: string[]
 }
 
 /**

@@ -5,7 +5,10 @@ import { type RedisSentinel, startRedisSentinel } from '../../../lab/engines/red
 import { describeWith } from '../../../test/support/engines.ts'
 import {
   describeRedisContract,
+  openIoredis,
   openIoredisSentinel,
+  openNodeRedis,
+  openNodeRedisPool,
   openNodeRedisSentinel,
   type RedisConnection,
 } from '../../../test/support/redis-connections.ts'
@@ -112,6 +115,33 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
     expect(confirmed?.key).toBe('one')
     expect(allowed?.key).toBe('three')
   }, 30_000)
+
+  it.each([
+    ['a client of node-redis', (port: number) => openNodeRedis(`redis://127.0.0.1:${port}`)],
+    ['a pool of node-redis', (port: number) => openNodeRedisPool(`redis://127.0.0.1:${port}`)],
+    ['ioredis', (port: number) => openIoredis(`redis://127.0.0.1:${port}`)],
+  ] as const)(
+    'takes no other connection for the one that has written, with %s',
+    async (_name, open) => {
+      const group = await startRedisSentinel()
+      onTestFinished(() => group.close())
+      const connection = await open(group.engines[0]?.port ?? 0)
+      onTestFinished(() => void connection.close())
+      const store = createRedisStore(connection.client, { wait: { replicas: 1, timeout: 50 } })
+
+      for (const replica of group.engines.slice(1, 3)) await replica.pause()
+      const refused = store.create('key', recordNow())
+      await expect(refused).rejects.toThrow(/0 of 1 replicas/)
+      for (const replica of group.engines.slice(1, 3)) await replica.resume()
+      const confirmed = await createRedisStore(connection.client, { wait: { replicas: 1 } }).create(
+        'last',
+        recordNow(),
+      )
+
+      expect(confirmed.outcome).toBe('written')
+    },
+    30_000,
+  )
 
   it('does not wait for replicas that are not there any more', async () => {
     const { group, client } = await startTrial(openNodeRedisSentinel)

@@ -8,7 +8,7 @@
 export interface RedisTrackingClient {
   connect(): Promise<unknown>
   destroy(): void
-  sendCommand(args: readonly string[]): Promise<unknown>
+  sendCommand(args: string[]): Promise<unknown>
   on(event: string, listener: (value: unknown) => void): unknown
 }
 
@@ -84,7 +84,7 @@ export async function openTracking(
     close()
     throw error
   }
-  return { send: (...args) => client.sendCommand(args), close }
+  return { send: (...args) => client.sendCommand([...args]), close }
 
   async function establish(): Promise<void> {
     await client.connect()
