@@ -26,7 +26,7 @@ export interface Engine {
   readonly pid: number | undefined
   readonly port: number
   readonly status: EngineStatus
-  /** Ends it and its children with SIGKILL. Resolves when they are gone. */
+  /** Ends it and its children with SIGKILL. Resolves when they are gone, at once when it is stopped. */
   kill(): Promise<void>
   /** Stops it and its children where they stand, with SIGSTOP. Resolves when the system has done so. */
   pause(): Promise<void>
@@ -145,6 +145,7 @@ export function createEngine(spec: EngineSpec, { guard, folder, onCrash }: Engin
   }
 
   async function kill(): Promise<void> {
+    if (!child) return
     const running = expectChild()
     const pids = [running.pid, ...findChildren(running.pid)]
     expectedEnds.add(running)
@@ -203,7 +204,7 @@ export function createEngine(spec: EngineSpec, { guard, folder, onCrash }: Engin
         const patience = AbortSignal.timeout(END_TIMEOUT)
         await once(running, 'exit', { signal: patience }).catch(() => undefined)
       }
-      if (child) await kill()
+      await kill()
     },
   }
 }

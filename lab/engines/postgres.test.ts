@@ -98,5 +98,5 @@ describeWith(['postgresql'], 'startPostgres()', () => {
     expect(postgres.engines.map(({ name }) => name)).toEqual(['postgres', 'standby'])
     expect(waiting).toMatch(/timeout/)
     expect(rows).toEqual([{ one: 1 }, { one: 2 }, { one: 3 }, { one: 4 }])
-  })
+  }, 60_000)
 })

@@ -61,6 +61,7 @@ describeWith(['redis-server'], 'startRedis()', () => {
     await ask('SET a 1')
 
     await engine.kill()
+    await engine.kill()
     const killed = { status: engine.status, pid: engine.pid, alive: findProcess(pid ?? 0) }
     const refused = await ask('PING').catch((error: NodeJS.ErrnoException) => error.code)
     await engine.start()

@@ -95,7 +95,7 @@ export function createFleetEngines({ guard, onChange, onCrash }: FleetEnginesCon
         throw new LabError('ERR_CONFLICT', `${name} is not running`)
       }
 
-      if (action === 'kill' && before !== 'stopped') await engine.kill()
+      if (action === 'kill') await engine.kill()
       if (action === 'pause') await engine.pause()
       if (action === 'resume' || (action === 'start' && before === 'paused')) await engine.resume()
       if (action === 'start' && before === 'stopped') await start(engine)
