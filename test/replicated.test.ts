@@ -214,7 +214,7 @@ describe.skipIf(missing !== undefined && !isRequired)(
 
       report({ experiment: 'revocation race', rounds, late, latest })
       expect(late).toBe(0)
-    })
+    }, 400_000)
 
     it('loses no acknowledged write and serves nothing older than the bound when the leader is killed', async () => {
       for (let run = 0; run < (isLong ? 10 : 1); run++) {
