@@ -36,6 +36,9 @@ const CALLS: Readonly<Record<TokenAlgorithm, number>> = {
   RS256: 4_000,
 }
 
+const RAW = 'node:crypto'
+const RAW_BYTES = 'node:crypto, from bytes'
+
 type Contender = () => unknown
 
 console.log('What does verifying an access token cost?')
@@ -79,9 +82,6 @@ async function compare(alg: TokenAlgorithm): Promise<void> {
     ),
   )
 }
-
-const RAW = 'node:crypto'
-const RAW_BYTES = 'node:crypto, from bytes'
 
 function createContenders(
   alg: TokenAlgorithm,
