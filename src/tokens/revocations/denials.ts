@@ -28,6 +28,11 @@ export function createDenials(): Denials {
   const users = new Map<string, RevocationEntry>()
   const everyone = new Map<string, RevocationEntry>()
   const byKind = { session: sessions, user: users, everyone } as const
+  const sweepers = {
+    session: createSweeper(sessions),
+    user: createSweeper(users),
+    everyone: createSweeper(everyone),
+  } as const
 
   function validFrom(sub: string): number {
     return Math.max(users.get(sub)?.validFrom ?? 0, everyone.get('')?.validFrom ?? 0)
@@ -41,7 +46,7 @@ export function createDenials(): Denials {
       const entries = byKind[entry.kind]
       const known = entries.get(entry.subject)
       entries.set(entry.subject, known ? merge(known, entry) : entry)
-      sweepOldest(entries, now)
+      sweepers[entry.kind](now)
     },
     isDenied: ({ sub, sid, iat }) => (sid !== undefined && sessions.has(sid)) || iat < validFrom(sub),
     validFrom,
@@ -63,12 +68,23 @@ function merge(one: RevocationEntry, other: RevocationEntry): RevocationEntry {
   return { ...one, validFrom, expiresAt: Math.max(one.expiresAt, other.expiresAt) }
 }
 
-/** Drops what has expired of the oldest entries; the others queue up again. So no timer and no full scan is needed. */
-export function sweepOldest(entries: Map<string, RevocationEntry>, now: number): void {
-  let looked = 0
-  for (const [subject, entry] of entries) {
-    if (looked++ === SWEPT_PER_ADD) return
-    entries.delete(subject)
-    if (entry.expiresAt > now) entries.set(subject, entry)
+/**
+ * Creates a function that drops the next few entries if they have expired, so no timer and no full scan is needed.
+ *
+ * It keeps its place. Looking at the oldest each time, and putting the living behind the others, took 8.7 s for
+ * 100,000 entries: a map walks over the holes of what was deleted.
+ */
+export function createSweeper(entries: Map<string, RevocationEntry>): (now: number) => void {
+  let rest = entries.entries()
+  return (now) => {
+    for (let looked = 0; looked < SWEPT_PER_ADD; looked++) {
+      const { done, value } = rest.next()
+      if (done) {
+        rest = entries.entries()
+        return
+      }
+      const [name, entry] = value
+      if (entry.expiresAt <= now) entries.delete(name)
+    }
   }
 }

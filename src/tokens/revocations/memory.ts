@@ -5,7 +5,7 @@
  */
 
 import type { RevocationEntry, RevocationListener, RevocationLog } from '../revocation-log.ts'
-import { identityOf, sweepOldest } from './denials.ts'
+import { createSweeper, identityOf } from './denials.ts'
 
 /** Options of {@link createMemoryRevocationLog}. */
 export interface MemoryRevocationLogOptions {
@@ -20,6 +20,7 @@ export interface MemoryRevocationLogOptions {
 export function createMemoryRevocationLog(options: MemoryRevocationLogOptions = {}): RevocationLog {
   const { now = Date.now } = options
   const entries = new Map<string, RevocationEntry>()
+  const sweep = createSweeper(entries)
   const listeners = new Set<RevocationListener>()
   let sequence = 0
 
@@ -28,7 +29,7 @@ export function createMemoryRevocationLog(options: MemoryRevocationLogOptions = 
     now: async () => now(),
     async append(entry) {
       entries.set(identityOf(entry), entry)
-      sweepOldest(entries, now())
+      sweep(now())
       const number = (sequence += 1)
       for (const listener of listeners) listener.appended(number, entry)
     },
