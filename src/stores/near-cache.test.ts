@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest'
 import { createFakeFeed, tellChanges } from '../../test/support/fake-feed.ts'
 import { missingCapability, storeContract, type StoreTrial } from '../conformance/store-contract.ts'
+import type { InvalidationListener } from './invalidations.ts'
 import { createMemoryStore, type MemoryStore } from './memory.ts'
 import { createNearCache, type NearCache, type NearCachedStore, type NearCacheOptions } from './near-cache.ts'
 import {
@@ -93,6 +94,7 @@ function createGate() {
     open: () => {
       for (const go of waiting.splice(0)) go()
     },
+    openNewest: () => waiting.pop()?.(),
   }
 }
 
@@ -330,22 +332,48 @@ describe('createNearCache()', () => {
     expect(reads).toHaveLength(2)
   })
 
-  it('shares no question while nothing proves that changes are told', async () => {
+  it('shares no question that was asked before a proof, nor any while there is none', async () => {
     const gate = createGate()
-    const { near, memory, fake, reads } = createTrial({}, withSlowReads(gate))
+    const { near, memory, fake, reads, elapse, stall } = createTrial({}, withSlowReads(gate))
     await memory.create('key', recordAt(START))
-    const early = near.read('key')
-    await settle()
+    // Nothing of it is left to be told, which would end the sharing as well.
+    fake.breakOff()
+    elapse(400, false)
 
-    const unproven = near.read('key')
+    const answers = [near.read('key')]
     await settle()
+    answers.push(near.read('key'))
+    await settle()
+    const unproven = reads.length
     fake.deliver()
-    const proven = near.read('key')
+    answers.push(near.read('key'))
     await settle()
+    const proven = reads.length
+    stall(2_001)
+    answers.push(near.read('key'))
+    await settle()
+    const lapsed = reads.length
     gate.open()
-    await Promise.all([early, unproven, proven])
+    await Promise.all(answers)
 
-    expect(reads).toHaveLength(3)
+    expect([unproven, proven, lapsed]).toEqual([2, 3, 4])
+  })
+
+  it('shares no answer that has come, whatever else is under way', async () => {
+    const gate = createGate()
+    const { near, memory } = await createFilled({}, (store) => ({
+      ...store,
+      write: () => gate.pass().then(() => ({ outcome: 'conflict' })),
+    }))
+    const write = near.write('key', 1, recordAt(START))
+    await near.read('key')
+    await memory.write('key', 1, recordAt(START, { data: 'second' }))
+
+    const read = await near.read('key')
+    gate.open()
+    await write
+
+    expect(read).toMatchObject({ data: 'second' })
   })
 
   it('asks anew after a read that failed', async () => {
@@ -492,6 +520,18 @@ describe('createNearCache()', () => {
     },
   )
 
+  it('keeps no copy of a session that ended here, not even of a write that succeeds', async () => {
+    const { near, memory, peek } = await createFilled()
+    await near.delete('key')
+    await memory.create('key', recordAt(START))
+    const version = (await memory.read('key'))?.version ?? 0
+
+    const result = await near.write('key', version, recordAt(START))
+
+    expect(result).toMatchObject({ outcome: 'written' })
+    expect(peek('key')).toBeUndefined()
+  })
+
   it('does not give an ended session to a reader that asked before the end', async () => {
     const gate = createGate()
     const { near, memory, fake, peek } = createTrial({}, withSlowReads(gate))
@@ -521,7 +561,7 @@ describe('createNearCache()', () => {
 
   it('stays with the end when it was told of it while a session began', async () => {
     const gate = createGate()
-    const { near } = await createFilled({}, (store) => ({
+    const { near, memory } = await createFilled({}, (store) => ({
       ...store,
       async create(key, record) {
         const result = await store.create(key, record)
@@ -535,6 +575,7 @@ describe('createNearCache()', () => {
     await near.delete('other')
     gate.open()
     await create
+    await memory.create('other', recordAt(START))
 
     expect(await near.read('other')).toBeUndefined()
   })
@@ -593,23 +634,54 @@ describe('createNearCache()', () => {
     expect([peek('key'), stale('key')]).toEqual([undefined, undefined])
   })
 
-  it('lets an older answer replace nothing, until the channel has broken', async () => {
+  it('lets an older answer that comes late replace nothing', async () => {
     const gate = createGate()
-    const { near, memory, peek, fake } = await createFilled({}, withSlowReadsAfterFirst(gate))
-    const read = near.read('key')
+    const { near, memory, peek } = await createFilled({}, withSlowReadsAfterFirst(gate))
+    const early = near.read('key')
     await settle()
     await memory.write('key', 1, recordAt(START, { data: 'second' }))
-    // The store was set back, as after a failover that lost a write: it has version 1 again.
     const late = near.copies.fresh('key')
     await settle()
-    gate.open()
-    await Promise.all([read, late])
-    const served = peek('key')
 
+    gate.openNewest()
+    await late
+    gate.open()
+
+    expect(await early).toMatchObject({ data: 'first' })
+    expect(peek('key')).toMatchObject({ data: 'second', version: 2 })
+  })
+
+  it('takes an older answer for the truth when the channel has broken since, as after a failover', async () => {
+    let isSetBack = false
+    const { near, peek, fake, elapse } = await createFilled({}, (store) => ({
+      ...store,
+      async read(key) {
+        const session = await store.read(key)
+        return isSetBack && session ? { ...session, version: 1 } : session
+      },
+    }))
+    await near.write('key', 1, recordAt(START))
     fake.breakOff()
-    fake.deliver()
-    expect(served).toMatchObject({ version: 2 })
-    expect(near.stats()).toMatchObject({ size: 1 })
+    elapse(1_000)
+    isSetBack = true
+
+    await near.read('key')
+
+    expect(peek('key')).toMatchObject({ version: 1 })
+  })
+
+  it('keeps no answer from before a write of its own, not even when its copy had to make room', async () => {
+    const gate = createGate()
+    const { near, peek } = await createFilled({ maxEntries: 1 }, withSlowReadsAfterFirst(gate))
+    const read = near.read('key')
+    await settle()
+
+    await near.write('key', 1, recordAt(START, { data: 'second' }))
+    await near.create('other', recordAt(START))
+    gate.open()
+    await read
+
+    expect(peek('key')).toBeUndefined()
   })
 
   it('gives a copy to get by with for as long as it is within the bound since the last proof', async () => {
@@ -703,6 +775,38 @@ describe('createNearCache()', () => {
     expect(lapses).toEqual([undefined])
     expect(afterwards).toBeUndefined()
     expect(peek('key')).toMatchObject({ version: 1 })
+  })
+
+  it('listens to no channel that it has left', async () => {
+    const listeners: InvalidationListener[] = []
+    const memory = createMemoryStore({ now: () => START })
+    let time = 0
+    const near = createNearCache(
+      memory,
+      {
+        name: 'haunted',
+        subscribe(listener) {
+          listeners.push(listener)
+          const isDeaf = listeners.length === 1
+          return {
+            echo: async (nonce) => (isDeaf ? undefined : listener.echoed(nonce)),
+            close: async () => undefined,
+          }
+        },
+      },
+      { now: () => START + time, monotonic: () => time },
+    )
+    for (; time < 9_000; time += 100) vi.advanceTimersByTime(100)
+    await settle()
+    vi.advanceTimersByTime(400)
+    await near.create('key', recordAt(START))
+
+    listeners[0]?.broken()
+    listeners[0]?.changed('key')
+
+    expect(listeners).toHaveLength(2)
+    expect(near.copies.peek('key', START, 0)).toBeDefined()
+    await near.close()
   })
 
   it('tells once why nothing is proven, and when it is', async () => {
