@@ -24,6 +24,7 @@ import {
   describeSwitch,
 } from './notices.ts'
 import { createRequestFeed } from './request-feed.ts'
+import { prepareTokens } from './server-tokens.ts'
 import { shownHandle } from './session-handle.ts'
 import { describeStrategy, findStrategy, strategies } from './strategies.ts'
 import { type Strategy, serverId } from './strategy.ts'
@@ -131,6 +132,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
 
   async function startServers(): Promise<void> {
     await mkdir(runFolder())
+    await prepareTokens(runFolder())
     await engines.start(strategy)
     await strategy.prepare?.({ folder: runFolder(), now: Date.now, ...engines.addresses() })
     await servers.start()

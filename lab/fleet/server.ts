@@ -16,6 +16,7 @@ import { migrateUserDatabase } from '../shop/users/database.ts'
 import { createUserDatabase } from '../shop/users/users.ts'
 import { observeStore } from './observed-store.ts'
 import type { ServerConfig, ServerMessage, SessionChange } from './server-messages.ts'
+import { openTokens, type ServerTokens } from './server-tokens.ts'
 import { findStrategy } from './strategies.ts'
 import type { OpenStore } from './strategy.ts'
 
@@ -41,13 +42,19 @@ async function serve(config: ServerConfig): Promise<void> {
   const strategy = findStrategy(config.strategy)
   if (!strategy) throw new RangeError(`Cannot start server ${id} as there is no strategy ${config.strategy}`)
   const now = () => Date.now() + clockOffset
-  const backEnd = await strategy.open({ folder, now, engines, addresses })
-  const sessions = openSessions(observeStore(backEnd.store, createReporter()), now)
+  const tokens = await openTokens(folder, now)
+  const backEnd = await strategy.open({ folder, now, engines, addresses, tokens })
+  const sessions =
+    'sessions' in backEnd
+      ? backEnd.sessions
+      : openSessions(observeStore(backEnd.store, createReporter()), tokens, now)
   for (const incident of ['storeDown', 'storeUp', 'corrupt'] as const) {
     sessions.on(incident, () => send({ type: 'incident', incident }))
   }
   const users = await openUsers(config.users)
-  const server = createServer(createShop({ sessions, users: createUserDatabase(users, { now }), now }))
+  const server = createServer(
+    createShop({ sessions, users: createUserDatabase(users, { now }), tokens: tokens.tokens, now }),
+  )
   const port = await listen(server, config.port)
 
   process.once('SIGTERM', () => {
@@ -55,14 +62,15 @@ async function serve(config: ServerConfig): Promise<void> {
       sessions.close()
       users.close()
       await backEnd.close()
+      await tokens.close()
       process.exit()
     })
   })
   send({ type: 'ready', port })
 }
 
-function openSessions(store: OpenStore['store'], now: () => number): ShopSessions {
-  const options = { allowInsecureCookie: true, now }
+function openSessions(store: OpenStore['store'], { tokens }: ServerTokens, now: () => number): ShopSessions {
+  const options = { allowInsecureCookie: true, now, revocations: tokens }
   // The two have different types, as only the first can list a user's sessions.
   return 'list' in store
     ? createSessions<ShopSession>(store, options)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { openTokens, prepareTokens } from './server-tokens.ts'
 import { findStrategy } from './strategies.ts'
 
 const HOUR = 3_600_000
@@ -13,11 +14,15 @@ async function open(name: string) {
   const context = { folder, now: () => Date.now() + HOUR, engines: [], addresses: {} }
   const strategy = findStrategy(name)
   await strategy?.prepare?.(context)
+  await prepareTokens(folder)
+  const tokens = await openTokens(folder, context.now)
   const exec = vi.spyOn(Database.prototype, 'exec')
-  const backEnd = await strategy!.open(context)
+  const backEnd = await strategy!.open({ ...context, tokens })
+  if (!('store' in backEnd)) throw new Error(`${name} has no store`)
   onTestFinished(async () => {
     exec.mockRestore()
     await backEnd.close()
+    await tokens.close()
     await rm(folder, { recursive: true })
   })
   return { store: backEnd.store, connection: () => exec.mock.contexts[0] as Database.Database }

@@ -10,6 +10,7 @@ import { memcached } from './strategies/memcached.ts'
 import { postgres, postgresCached } from './strategies/postgres.ts'
 import { redis, redisCached, redisCluster, redisSentinel } from './strategies/redis.ts'
 import { sqlite, sqliteCached } from './strategies/sqlite.ts'
+import { sealed, token } from './strategies/stateless.ts'
 import type { Strategy } from './strategy.ts'
 
 /** Every strategy, in the order in which a person should meet them. */
@@ -25,6 +26,8 @@ export const strategies: readonly Strategy[] = [
   redisSentinel,
   redisCluster,
   memcached,
+  token,
+  sealed,
 ]
 
 /** Finds a strategy by its name; `undefined` when there is none. */

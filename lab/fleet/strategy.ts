@@ -8,7 +8,9 @@
 
 import type { IndexedSessionStore, RevokingSessionStore } from 'coatcheck'
 import type { EngineGroup, EngineOptions } from '../engines/group.ts'
+import type { ShopSessions } from '../shop/shop-session.ts'
 import type { LabText, RoutingName } from './protocol.ts'
+import type { ServerTokens } from './server-tokens.ts'
 
 /** Every way in which the balancer can choose a server. */
 export const routingNames: readonly RoutingName[] = [
@@ -19,6 +21,9 @@ export const routingNames: readonly RoutingName[] = [
   'random',
   'sticky',
 ]
+
+/** How old a copy may be that a near cache answers from, in milliseconds. */
+export const NEAR_CACHE_BOUND = 2_000
 
 /** Names the servers of a fleet: `A` for 0, `B` for 1, … */
 export function serverId(index: number): string {
@@ -36,6 +41,8 @@ export interface Strategy {
   readonly promises: StrategyPromises
   /** Name of the SQLite file in its folder that all servers share; absent when there is none. */
   readonly databaseFile?: string
+  /** Where its sessions are; absent when they are in the memory of the servers, or with the visitor. */
+  readonly backEnd?: BackEnd
 
   /** Resolves to why it cannot run here and what to install; `undefined` when it can. */
   unavailable(): Promise<LabText | undefined>
@@ -51,8 +58,18 @@ export interface Strategy {
   prepare?(context: StrategyContext): Promise<void>
 
   /** Opens the store, in the process of one server. */
-  open(context: StrategyContext): Promise<OpenStore>
+  open(context: ServerContext): Promise<OpenStore | OpenSessions>
+
+  /**
+   * What a visitor that is no browser shows at `GET /me`.
+   *
+   * @default 'cookie'
+   */
+  readonly credentials?: 'cookie' | 'bearer'
 }
+
+/** A kind of server, or file, that keeps sessions. */
+export type BackEnd = 'sqlite' | 'postgres' | 'redis' | 'memcached' | 'nats'
 
 /** What a strategy promises, so that an experiment knows what to hold it to. */
 export interface StrategyPromises {
@@ -60,6 +77,16 @@ export interface StrategyPromises {
   readonly anyServer: boolean
   /** A login outlives the death of the server that acknowledged it. */
   readonly survivesServerDeath: boolean
+  /**
+   * How long after a change was acknowledged an answer may still come from a copy without it, in milliseconds; absent
+   * when every answer comes from the back end.
+   */
+  readonly bound?: number
+  /**
+   * What becomes of sessions when the back-end server that takes their writes is killed: they are there again when it
+   * is started, another one takes over, or they are gone. Absent when there is no such server.
+   */
+  readonly engineDeath?: 'restart' | 'failover' | 'loss'
 }
 
 /** What a strategy is given to open its store. */
@@ -72,6 +99,12 @@ export interface StrategyContext {
   readonly engines: readonly EngineAddress[]
   /** What their group says of them. */
   readonly addresses: EngineAddresses
+}
+
+/** What a strategy is given in the process of one server. */
+export interface ServerContext extends StrategyContext {
+  /** The tokens of the shop, and the list of what was revoked. */
+  readonly tokens: ServerTokens
 }
 
 /** Where a back-end server listens. */
@@ -99,6 +132,12 @@ export interface EngineAddresses {
 export interface HostAndPort {
   readonly host: string
   readonly port: number
+}
+
+/** Sessions that are in no store, and the way to let go of what they stand on. */
+export interface OpenSessions {
+  readonly sessions: ShopSessions
+  close(): Promise<void>
 }
 
 /** A store and the way to let go of what it stands on. */

@@ -5,9 +5,13 @@
  */
 
 import type { RevocableSessions, UserSessions } from 'coatcheck'
+import type { TokenPairs, Tokens } from 'coatcheck/tokens'
 
 /** Sessions of the shop, on any store that can at least log a user out everywhere. */
 export type ShopSessions = UserSessions<ShopSession> | RevocableSessions<ShopSession>
+
+/** Tokens that a login is exchanged for. */
+export type ShopTokens = Tokens & TokenPairs
 
 /** Session data of the shop. */
 export interface ShopSession {

@@ -13,16 +13,23 @@ import { createAccountRoutes } from './routes/account-routes.ts'
 import { createCartRoutes } from './routes/cart-routes.ts'
 import { createLoginRoutes } from './routes/login-routes.ts'
 import { createPageRoutes } from './routes/page-routes.ts'
+import { createTokenRoutes } from './routes/token-routes.ts'
 import { refuseCrossSite, setSecurityHeaders } from './security.ts'
-import type { ShopSessions } from './shop-session.ts'
+import type { ShopSessions, ShopTokens } from './shop-session.ts'
 import type { Users } from './users/users.ts'
 
-export type { ShopSession, ShopSessions } from './shop-session.ts'
+export type { ShopSession, ShopSessions, ShopTokens } from './shop-session.ts'
 
 /** What the shop is made of. */
 export interface ShopParts {
   readonly sessions: ShopSessions
   readonly users: Users
+  /**
+   * Tokens that logins are exchanged for.
+   *
+   * @default the shop issues none
+   */
+  readonly tokens?: ShopTokens
   /**
    * Called with every error that nobody foresaw.
    *
@@ -45,7 +52,7 @@ const BODY_LIMIT = '16kb'
  * A reverse proxy on loopback is believed what it says in `X-Forwarded-*`.
  */
 export function createShop(parts: ShopParts): Express {
-  const { sessions, users, log = logToStandardError, now = Date.now } = parts
+  const { sessions, users, tokens, log = logToStandardError, now = Date.now } = parts
   const app = express()
   app.set('trust proxy', 'loopback')
   app.disable('x-powered-by')
@@ -71,7 +78,8 @@ export function createShop(parts: ShopParts): Express {
   app.use(expressSessions(sessions))
   app.use(createPageRoutes({ sessions, users, now }))
   app.use(createLoginRoutes({ sessions, users }))
-  app.use(createAccountRoutes({ sessions, users, now }))
+  app.use(createAccountRoutes({ sessions, users, tokens, now }))
+  app.use(createTokenRoutes({ sessions, users, tokens }))
   app.use(createCartRoutes({ sessions }))
 
   app.use(answerNotFound)

@@ -9,13 +9,15 @@ import { answerChange, prefersHtml } from '../answers.ts'
 import { renderAccountPage, type SessionList } from '../pages/account-page.ts'
 import { readPreferences } from '../preferences.ts'
 import { RequestError } from '../request-error.ts'
+import { answerBearer } from './token-routes.ts'
 import { type Customer, findUser, requireCustomer, type RouteParts, tellNext } from './visitor.ts'
 
 /** Creates `GET /me`, `GET /account`, and the list and the revocation of a user's sessions. */
-export function createAccountRoutes({ sessions, users, now }: RouteParts): Router {
+export function createAccountRoutes({ sessions, users, tokens, now }: RouteParts): Router {
   const router = Router()
 
   router.get('/me', async (request, response) => {
+    if (await answerBearer(request, response, { users, tokens })) return
     const { session, user } = await requireCustomer(request, { sessions, users })
     const { handle, createdAt, lastSeenAt } = session
     response.json({ user, session: { handle, createdAt, lastSeenAt } })

@@ -7,13 +7,15 @@
 import { type Session, StoreUnavailableError } from 'coatcheck'
 import type { Request } from 'express'
 import { RequestError } from '../request-error.ts'
-import type { NoticeCode, ShopSession, ShopSessions } from '../shop-session.ts'
+import type { NoticeCode, ShopSession, ShopSessions, ShopTokens } from '../shop-session.ts'
 import type { User, Users } from '../users/users.ts'
 
 /** What routes work with. */
 export interface RouteParts {
   readonly sessions: ShopSessions
   readonly users: Users
+  /** Absent: the shop issues no tokens. */
+  readonly tokens?: ShopTokens | undefined
   /** Clock, in milliseconds since the Unix epoch. */
   readonly now: () => number
 }

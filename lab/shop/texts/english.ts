@@ -80,6 +80,7 @@ export const english: Texts = {
     ERR_WRONG_CREDENTIALS: 'User name or password is wrong.',
     ERR_TOO_MANY_TRIES: 'Too many failed tries. Please wait a while.',
     ERR_NOT_LOGGED_IN: 'Please log in.',
+    ERR_INVALID_TOKEN: 'This token is not good any more. Please log in.',
     ERR_SESSION_NOT_FOUND: 'There is no such session of yours.',
     ERR_SESSION_ENDED: 'Your session has just ended. Please try again.',
     ERR_CROSS_SITE: 'This request came from another site and was refused.',

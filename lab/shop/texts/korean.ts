@@ -79,6 +79,7 @@ export const korean: Texts = {
     ERR_WRONG_CREDENTIALS: '사용자 이름 또는 비밀번호가 올바르지 않습니다.',
     ERR_TOO_MANY_TRIES: '로그인 실패가 너무 많습니다. 잠시 후 다시 시도해 주세요.',
     ERR_NOT_LOGGED_IN: '로그인이 필요합니다.',
+    ERR_INVALID_TOKEN: '더 이상 쓸 수 없는 토큰입니다. 다시 로그인해 주세요.',
     ERR_SESSION_NOT_FOUND: '해당하는 세션이 없습니다.',
     ERR_SESSION_ENDED: '방금 세션이 종료되었습니다. 다시 시도해 주세요.',
     ERR_CROSS_SITE: '다른 사이트에서 보낸 요청이라 거부했습니다.',
