@@ -290,9 +290,9 @@ describe.skipIf(missing !== undefined && !isRequired)(
     it('is not ready before it holds every session', async () => {
       const count = isLong ? 100_000 : 5_000
       const [first] = (await startServers(1)) as [ReplicatedServer]
-      for (let index = 0; index < count; index += 250) {
+      for (let index = 0; index < count; index += 50) {
         await Promise.all(
-          Array.from({ length: 250 }, (_, offset) =>
+          Array.from({ length: 50 }, (_, offset) =>
             first.store.create(mintKey(), recordOf('x'.repeat(300), `user-${index + offset}`)),
           ),
         )
