@@ -386,6 +386,14 @@ describe('createRevocations()', () => {
     expect((await log.snapshot()).entries).toMatchObject([{ expiresAt: START + 150_000 }])
   })
 
+  it('tells for how long it remembers a session, in milliseconds', async () => {
+    const { here } = await createTrial({ tokenLifetime: '20m' })
+
+    const { tokenLifetime } = here
+
+    expect(tokenLifetime).toBe(1_200_000)
+  })
+
   it('tells the time of the log', async () => {
     const log = createMemoryRevocationLog({ now: () => START })
     const { revocations } = await createServer(log, {

@@ -107,6 +107,8 @@ export interface Revocations extends RefreshRevocations {
   revokeAll(options?: RevokeSinceOptions): Promise<void>
   /** Current time by the log, in milliseconds since the Unix epoch: the clock to issue tokens by. */
   now(): number
+  /** How long a revoked session is remembered at least, in milliseconds: nothing that names it may be good for longer. */
+  readonly tokenLifetime: number
   /** Resolved once the list is complete and proven fresh; a server is not ready before. */
   readonly ready: Promise<void>
   readonly stats: RevocationStats
@@ -183,6 +185,7 @@ export function createRevocations(log: RevocationLog, options: RevocationsOption
   }
 
   return {
+    tokenLifetime,
     ready,
     check(claims) {
       if (denials.isDenied(claims)) return 'revoked'
