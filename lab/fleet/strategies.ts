@@ -10,6 +10,7 @@ import { memcached } from './strategies/memcached.ts'
 import { postgres, postgresCached } from './strategies/postgres.ts'
 import { redis, redisCached, redisCluster, redisSentinel } from './strategies/redis.ts'
 import { sqlite, sqliteCached } from './strategies/sqlite.ts'
+import { replicated } from './strategies/replicated.ts'
 import { sealed, token } from './strategies/stateless.ts'
 import type { Strategy } from './strategy.ts'
 
@@ -17,6 +18,7 @@ import type { Strategy } from './strategy.ts'
 export const strategies: readonly Strategy[] = [
   memory,
   sticky,
+  replicated,
   sqlite,
   sqliteCached,
   postgres,

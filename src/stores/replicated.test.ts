@@ -168,7 +168,20 @@ describe('createReplicatedStore()', () => {
 
     expect(within).toBeDefined()
     expect(other.store.copies.peek(KEY, now(), version)).toBeUndefined()
-    expect(other.store.copies.stale(KEY, now())).toBeDefined()
+    expect(other.store.copies.stale(KEY, now())).toBeUndefined()
+  })
+
+  it('keeps a copy to get by with for as long as it was told to', async () => {
+    const { one, other, now, elapse } = await createPair({ allowStaleFor: 5_000 })
+    await written(one.store.create(KEY, RECORD))
+    other.state.held = true
+
+    elapse(5_000)
+    const within = other.store.copies.stale(KEY, now())
+    elapse(1)
+
+    expect(within).toBeDefined()
+    expect(other.store.copies.stale(KEY, now())).toBeUndefined()
   })
 
   it('denies when its copy is past the bound and the leader cannot be reached', async () => {

@@ -72,11 +72,12 @@ export interface ReplicatedStoreOptions {
    */
   readonly patience?: number
   /**
-   * Age of the newest proof up to which the outage policy `'stale'` may serve a copy, in milliseconds.
+   * Age of the newest proof up to which the outage policy `'stale'` may serve a copy, in milliseconds. Beyond the bound,
+   * a session that was revoked on another server may let somebody in for as long.
    *
-   * @default 30_000
+   * @default the bound
    */
-  readonly staleLimit?: number
+  readonly allowStaleFor?: number
   /** Local clock, in milliseconds since the Unix epoch. @default Date.now */
   readonly now?: () => number
   /** Monotonic clock, in milliseconds. @default performance.now */
@@ -157,10 +158,10 @@ export function createReplicatedStore(
   options: ReplicatedStoreOptions = {},
 ): ReplicatedStore {
   const { bound = 2_000, copy: wanted = 'auto', fullCopyLimits = {}, patience = 400 } = options
-  const { staleLimit = 30_000 } = options
+  const { allowStaleFor = bound } = options
   const { interval = bound / 5, now: wall = Date.now, random = Math.random } = options
   const { monotonic = () => performance.now() } = options
-  checkPositive({ bound, interval, patience, staleLimit, ...fullCopyLimits })
+  checkPositive({ bound, interval, patience, allowStaleFor, ...fullCopyLimits })
 
   const scale = createScale(fullCopyLimits, monotonic)
   let copyBytes = 0
@@ -182,7 +183,7 @@ export function createReplicatedStore(
   const clock = createLogClock(log, echoName(`${follower.owner}-clock`), wall)
   const leader = createLeader(log, follower)
   const commands = createCommands({ log, follower, leader, clock })
-  const copies = createCopies(follower, { staleLimit, fresh: (key) => commands.store.read(key) })
+  const copies = createCopies(follower, { allowStaleFor, fresh: (key) => commands.store.read(key) })
   const sweep = createSweeper(log, follower, () => clock.now())
   const resizing = setInterval(resize, bound).unref()
 

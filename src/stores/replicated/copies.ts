@@ -18,13 +18,13 @@ export interface LocalReads {
 /** Options of {@link createCopies}. */
 export interface CopiesOptions {
   /** Age of the newest proof up to which a copy is better than nothing, in milliseconds. */
-  readonly staleLimit: number
+  readonly allowStaleFor: number
   /** Reads past the copy. */
   readonly fresh: SessionCopies['fresh']
 }
 
 /** Creates the reads from a follower's copy. */
-export function createCopies(follower: Follower, { staleLimit, fresh }: CopiesOptions): LocalReads {
+export function createCopies(follower: Follower, { allowStaleFor, fresh }: CopiesOptions): LocalReads {
   let reads = 0
 
   function find(key: string, now: number): StoredSession | undefined {
@@ -47,7 +47,7 @@ export function createCopies(follower: Follower, { staleLimit, fresh }: CopiesOp
         return session
       },
       stale(key, now) {
-        return follower.lease.age() <= staleLimit ? find(key, now) : undefined
+        return follower.lease.age() <= allowStaleFor ? find(key, now) : undefined
       },
       fresh,
       stamp: (key, version) => writeStamp(follower.copy?.secret?.meta, key, version),

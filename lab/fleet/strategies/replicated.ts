@@ -1,0 +1,37 @@
+/**
+ * Every server holds all sessions, and a distributed log tells them of each other's changes.
+ *
+ * @module
+ */
+
+import { connect } from '@nats-io/transport-node'
+import { createNatsLog, createReplicatedStore, natsConnectionOptions } from 'coatcheck/stores/replicated'
+import { startNats } from '../../engines/nats.ts'
+import { describeMissing } from '../missing-servers.ts'
+import type { Strategy } from '../strategy.ts'
+
+/** Three servers of NATS, and a full copy on each server of the shop. */
+export const replicated: Strategy = {
+  name: 'replicated',
+  title: { en: 'Session replication (clustering)', ko: '세션 복제 (클러스터링)' },
+  summary: {
+    en: 'Each server holds a copy of all sessions; NATS carries every change to all. Memory and traffic grow with servers.',
+    ko: '서버마다 모든 세션의 사본을 갖고, 변경은 NATS가 전부에게 전합니다. 서버가 늘수록 메모리와 통신량도 늘어납니다.',
+  },
+  routing: 'round-robin',
+  promises: { anyServer: true, survivesServerDeath: true },
+  unavailable: async () => describeMissing('nats-server'),
+  startEngines: (options) => startNats(options),
+  open: async ({ addresses }) => {
+    const connection = await connect({ servers: [...(addresses.servers ?? [])], ...natsConnectionOptions })
+    const store = createReplicatedStore(createNatsLog(connection))
+    await store.ready
+    return {
+      store,
+      close: async () => {
+        await store.close()
+        await connection.close()
+      },
+    }
+  },
+}
