@@ -14,7 +14,6 @@ const MAX_DEPTH = 16
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
-const COLON = 0x3a
 /** With the flag `u` a pair is one character and does not match. */
 const LONE_SURROGATE = /[\ud800-\udfff]/u
 
@@ -40,14 +39,14 @@ export function decodeSegment(segment: string): Buffer | undefined {
  * character, or it is nested deeper than 16 levels.
  */
 export function parseStrictObject(bytes: Buffer): JsonObject | undefined {
-  const { members, isAscii, hasEscapes } = scan(bytes)
+  const { strings, isAscii, hasEscapes } = scan(bytes)
   // Decoding itself would turn bad bytes into U+FFFD.
   if (!isAscii && !isUtf8(bytes)) return undefined
   // Latin-1 stays a string of one byte per character.
   const value = parse(bytes.toString(isAscii ? 'latin1' : 'utf8'))
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  // Fewer members than were written: one came twice, and the last one won.
-  if (freeze(value, 1) !== members) return undefined
+  // Fewer strings than were written: a member came twice, and the last one won.
+  if (freeze(value, 1) !== strings) return undefined
   return hasEscapes && hasHalfCharacter(value) ? undefined : (value as JsonObject)
 }
 
@@ -60,42 +59,59 @@ function parse(text: string): unknown {
 }
 
 interface Scan {
-  /** Colons outside of strings: in JSON, one for each member as it is written. */
-  readonly members: number
+  /** Strings as they are written, names of members among them: half of the quotes. */
+  readonly strings: number
   readonly isAscii: boolean
   readonly hasEscapes: boolean
 }
 
-/** Takes in all that must be known of the bytes in one pass; reading bytes is twice as fast as reading characters. */
+/**
+ * Takes in all that must be known of the bytes in one pass.
+ *
+ * Without a branch: between two signatures, guessing wrong at every quote took a microsecond.
+ */
 function scan(bytes: Buffer): Scan {
-  let members = 0
-  let seen = 0
+  let quotes = 0
   let escapes = 0
-  let inString = false
+  let seen = 0
   for (let index = 0; index < bytes.length; index++) {
     const byte = bytes[index] as number
     seen |= byte
-    if (byte === QUOTE) inString = !inString
-    else if (byte === BACKSLASH) {
-      escapes += 1
-      index += 1
-    } else if (byte === COLON && !inString) members += 1
+    quotes += isZero(byte ^ QUOTE)
+    escapes += isZero(byte ^ BACKSLASH)
   }
-  return { members, isAscii: seen < 0x80, hasEscapes: escapes > 0 }
+  const hasEscapes = escapes > 0
+  return { strings: (hasEscapes ? countQuotes(bytes) : quotes) / 2, isAscii: seen < 0x80, hasEscapes }
 }
 
-/** Freezes a value and what is in it, and counts the members of all objects; `NaN` when it is refused. */
+/** 1 for 0, and 0 for what is greater. */
+function isZero(value: number): number {
+  return (value - 1) >>> 31
+}
+
+/** Counts the quotes that are not escaped. */
+function countQuotes(bytes: Buffer): number {
+  let quotes = 0
+  for (let index = 0; index < bytes.length; index++) {
+    if (bytes[index] === QUOTE) quotes += 1
+    else if (bytes[index] === BACKSLASH) index += 1
+  }
+  return quotes
+}
+
+/** Freezes a value and what is in it, and counts its strings, names of members too; `NaN` when it is refused. */
 function freeze(value: object, depth: number): number {
   if (depth > MAX_DEPTH) return Number.NaN
   const names = Object.keys(value)
-  let count = Array.isArray(value) ? 0 : names.length
+  let strings = Array.isArray(value) ? 0 : names.length
   for (const name of names) {
     if (name === '__proto__') return Number.NaN
     const member: unknown = (value as Record<string, unknown>)[name]
-    if (typeof member === 'object' && member !== null) count += freeze(member, depth + 1)
+    if (typeof member === 'string') strings += 1
+    else if (typeof member === 'object' && member !== null) strings += freeze(member, depth + 1)
   }
   Object.freeze(value)
-  return count
+  return strings
 }
 
 /** Only an escape can write half a character. As UTF-8, two ids that differ in one would become the same. */
