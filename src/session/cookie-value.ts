@@ -6,13 +6,13 @@
 
 import type { SessionStore } from '../stores/store.ts'
 import type { OwnedSession } from './engine.ts'
-import { isSessionId, keyOf } from './id.ts'
+import { isSessionId } from './id.ts'
 
 /** What a cookie claims. */
 export interface CookieClaim {
   readonly id: string
-  /** Version that the browser has proof of; 0 for none. */
-  readonly floor: number
+  /** What it says of the version that the browser has seen. */
+  readonly stamp: string | undefined
 }
 
 /** Translates between sessions and the values of their cookies. */
@@ -34,11 +34,11 @@ const STAMP = /^\.[A-Za-z0-9_-]{1,64}$/
  */
 export function createCookieValues({ copies }: Pick<SessionStore, 'copies'>): CookieValues {
   function decode(value: string): CookieClaim | undefined {
-    if (value.length === ID_LENGTH) return isSessionId(value) ? { id: value, floor: 0 } : undefined
+    if (value.length === ID_LENGTH) return isSessionId(value) ? { id: value, stamp: undefined } : undefined
     const id = value.slice(0, ID_LENGTH)
     const rest = value.slice(ID_LENGTH)
     if (!isSessionId(id) || !STAMP.test(rest)) return undefined
-    return { id, floor: copies?.floor(keyOf(id), rest.slice(1)) ?? 0 }
+    return { id, stamp: rest.slice(1) }
   }
 
   return {

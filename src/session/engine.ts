@@ -57,8 +57,8 @@ export type Resolution =
   | (Found & { readonly kind: 'session'; readonly id: string })
   | Exclude<Found, { kind: 'session' }>
 
-/** How new an answer must be: the newest that the store has, or not older than this version. */
-export type Freshness = 'newest' | number
+/** How new an answer must be: the newest that the store has, or not older than what a cookie's stamp says. */
+export type Freshness = 'newest' | { readonly stamp: string | undefined }
 
 /** What is stored of a session, before it has a key. */
 export type SessionFields = Omit<Snapshot, 'key' | 'version'>
@@ -68,6 +68,8 @@ export const EMPTY: Attributes = Object.freeze({})
 /** A store that refuses within so many milliseconds is asked again under another key, so often in all. */
 const QUICK_REFUSAL = 20
 const MAX_INSERTS = 3
+/** For what no cookie says anything about. */
+const UNSTAMPED: Freshness = { stamp: undefined }
 /** A key may lead through this many rotations within one grace. */
 const MAX_ALIASES = 8
 
@@ -82,7 +84,8 @@ export function createEngine(parts: EngineParts) {
     const { copies } = store
     if (!copies) return store.read(key)
     if (freshness === 'newest') return copies.fresh(key)
-    return copies.peek(key, clock.now(), freshness) ?? store.read(key, freshness)
+    const floor = freshness.stamp === undefined ? 0 : copies.floor(key, freshness.stamp)
+    return copies.peek(key, clock.now(), floor) ?? store.read(key, floor)
   }
 
   async function read(key: string, freshness: Freshness): Promise<DecodedRecord | 'unknown' | 'corrupt'> {
@@ -112,8 +115,8 @@ export function createEngine(parts: EngineParts) {
       const successor = openSuccessor(current, record.sealedId)
       if (successor === undefined) break
       current = successor
-      // A floor speaks of one record.
-      if (demanded !== 'newest') demanded = 0
+      // A stamp speaks of one record.
+      if (demanded !== 'newest') demanded = UNSTAMPED
     }
     return { kind: 'unknown' }
   }

@@ -96,8 +96,9 @@ export function createLoader<Data extends object>(parts: LoaderParts, options: L
   /** Cookies of one name may come from several paths and domains, in an order that says nothing (RFC 6265 §4.2.2). */
   async function firstValid(claims: readonly CookieClaim[], strays: boolean): Promise<Origin> {
     let best: Exclude<Resolution, { kind: 'session' }> | undefined
-    for (const { id, floor } of claims) {
-      const found = await host.engine.resolve(id, floor)
+    for (const claim of claims) {
+      const { id } = claim
+      const found = await host.engine.resolve(id, claim)
       if (found.kind === 'session') return { kind: 'session', owned: found, moved: found.id !== id, strays }
       if (!best || found.kind === 'superseded') best = found
     }

@@ -182,7 +182,7 @@ export function createSealedEngine(parts: SealedParts) {
   const values: CookieValues = {
     followWrites: true,
     encode: ({ snapshot }) => texts.get(snapshot) ?? own(snapshot as SealedSnapshot).id,
-    decode: (value) => (SHAPE.test(value) ? { id: value, floor: 0 } : undefined),
+    decode: (value) => (SHAPE.test(value) ? { id: value, stamp: undefined } : undefined),
   }
 
   return {
