@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { corruptRecord } from '../lab/fleet/experiments/corrupt-record.ts'
 import { createCrowd } from '../lab/fleet/experiments/crowd.ts'
-import { expireSession } from '../lab/fleet/experiments/database-file.ts'
+import { expireSession } from '../lab/fleet/experiments/meddling/sqlite.ts'
 import { loginRace } from '../lab/fleet/experiments/login-race.ts'
 import { parallelWriters } from '../lab/fleet/experiments/parallel-writers.ts'
 import { randomServer } from '../lab/fleet/experiments/random-server.ts'
@@ -17,7 +17,7 @@ import { revocationRace } from '../lab/fleet/experiments/revocation-race.ts'
 import { rollingRestart } from '../lab/fleet/experiments/rolling-restart.ts'
 import { serverKilled } from '../lab/fleet/experiments/server-killed.ts'
 import { serverPaused } from '../lab/fleet/experiments/server-paused.ts'
-import { storeLocked } from '../lab/fleet/experiments/store-locked.ts'
+import { storeAway } from '../lab/fleet/experiments/store-away.ts'
 import type { Fleet } from '../lab/fleet/protocol.ts'
 import { createBrowser } from '../lab/fleet/traffic/browser.ts'
 import { createVisitor, readHandle, type Visitor } from '../lab/fleet/traffic/visitor.ts'
@@ -127,7 +127,7 @@ describe('three servers on one SQLite file, a random one for each request', () =
   })
 
   it('answer 503 with Retry-After within the deadline while the file is locked for 10 s, then lose nothing', async () => {
-    const { measured } = await storeLocked.run(parts.fleet, { seconds: 10 })
+    const { measured } = await storeAway.run(parts.fleet, { seconds: 10 })
 
     expect(measured).toMatchObject({
       answered_otherwise: 0,

@@ -7,7 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Visitor } from '../traffic/visitor.ts'
 
-const ATTEMPTS = 10
+const ATTEMPTS = 30
 const PAUSE = 300
 
 /**

@@ -5,12 +5,12 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Fleet } from '../protocol.ts'
 import type { Answer } from '../traffic/browser.ts'
 import { createVisitor, readHandle } from '../traffic/visitor.ts'
 import { arrive } from './arrive.ts'
-import { corruptSession, getDatabaseFile, isSetAside } from './database-file.ts'
-import { createExperiment } from './experiment.ts'
+import { createExperiment, type ExperimentContext } from './experiment.ts'
+import { canMeddle, createMeddler, type Meddler } from './meddling/meddler.ts'
+import { promiseTo } from './strategy-groups.ts'
 
 /** What may stand where session data stood: cut off, valid but nothing, not even JSON, gone. */
 const damages = ['{"cart":[', 'null', 'garbage', '']
@@ -22,13 +22,21 @@ const LOOKS = 6
 export const corruptRecord = createExperiment({
   name: 'F15',
   title: { en: 'A damaged session record', ko: '손상된 세션 레코드' },
-  promises: {
-    sqlite: {
-      en: 'The record is set aside and reported, its visitor gets a new session, and no answer is 5xx.',
-      ko: '레코드는 따로 보관되고 알림이 뜨며, 방문자는 새 세션을 받고, 5xx 응답은 없습니다.',
+  promises: promiseTo(
+    {
+      shared: {
+        en: 'The record is set aside and reported, its visitor gets a new session, and no answer is 5xx.',
+        ko: '레코드는 따로 보관되고 알림이 뜨며, 방문자는 새 세션을 받고, 5xx 응답은 없습니다.',
+      },
+      lossy: {
+        en: 'The record is deleted and reported, its visitor gets a new session, and no answer is 5xx.',
+        ko: '레코드는 삭제되고 알림이 뜨며, 방문자는 새 세션을 받고, 5xx 응답은 없습니다.',
+      },
     },
-  },
-  async measure({ fleet, rounds, short, log }) {
+    canMeddle,
+  ),
+  async measure({ fleet, bound, rounds, short, log }) {
+    const meddler = createMeddler(fleet)
     const counts = {
       damaged: 0,
       set_aside: 0,
@@ -45,7 +53,7 @@ export const corruptRecord = createExperiment({
       for (let round = 0; round < (rounds ?? (short ? 4 : 12)); round++) {
         const damage = damages[round % damages.length] ?? ''
         log(`damaging a record: ${JSON.stringify(damage)}`)
-        await meetDamage(fleet, damage, counts)
+        await meetDamage({ fleet, bound, meddler }, damage, counts)
       }
       // Servers report in batches.
       for (let wait = 0; wait < 20 && counts.events === 0; wait++) await delay(100)
@@ -61,7 +69,15 @@ export const corruptRecord = createExperiment({
   },
 })
 
-async function meetDamage(fleet: Fleet, damage: string, counts: Record<string, number>): Promise<void> {
+interface Damaging extends Pick<ExperimentContext, 'fleet' | 'bound'> {
+  readonly meddler: Meddler
+}
+
+async function meetDamage(
+  { fleet, bound, meddler }: Damaging,
+  damage: string,
+  counts: Record<string, number>,
+): Promise<void> {
   const count = (figure: string, amount: number) => {
     counts[figure] = (counts[figure] ?? 0) + amount
   }
@@ -73,12 +89,14 @@ async function meetDamage(fleet: Fleet, damage: string, counts: Record<string, n
     await arrive(visitor)
     await visitor.addItem()
     const handle = readHandle((await visitor.request('GET', '/me'))?.body) ?? ''
-    if (!corruptSession(getDatabaseFile(fleet), handle, damage)) return
+    if (!(await meddler.damage(handle, damage))) return
     count('damaged', 1)
+    // Until then, a server may not have heard of it.
+    await delay(bound)
     const sights = await Promise.all(Array.from({ length: LOOKS }, () => visitor.me()))
     count('still_known', sights.filter((sight) => sight === 'known').length)
     count('cross_user', sights.filter((sight) => sight === 'crossed').length)
-    count('set_aside', Number(isSetAside(getDatabaseFile(fleet), handle)))
+    count('set_aside', Number(await meddler.isSetAside(handle)))
     visitor.forget()
     const renewed = (await visitor.login()) && (await visitor.me()) === 'known'
     count('renewed', Number(renewed))

@@ -1,10 +1,22 @@
 import { describe, expect, it } from 'vitest'
-import type { Fleet, ServerAction, ServerState, ServerStatus } from '../protocol.ts'
+import type {
+  EngineAction,
+  EngineState,
+  EngineStatus,
+  Fleet,
+  ServerAction,
+  ServerState,
+  ServerStatus,
+} from '../protocol.ts'
 import { createExperiment, type ExperimentContext, type Measurement } from './experiment.ts'
 
 const text = { en: 'all is well', ko: '이상 없음' }
 
-function createFleet(strategy: string, statuses: Record<string, ServerStatus>) {
+function createFleet(
+  strategy: string,
+  statuses: Record<string, ServerStatus>,
+  engines: Record<string, EngineStatus> = {},
+) {
   const actions: string[] = []
   const after: Partial<Record<ServerAction, ServerStatus>> = {
     kill: 'stopped',
@@ -15,14 +27,19 @@ function createFleet(strategy: string, statuses: Record<string, ServerStatus>) {
   const fleet = {
     strategy,
     state: () => ({
+      engines: Object.entries(engines).map(([name, status]) => ({ name, status }) as EngineState),
       servers: Object.entries(statuses).map(([id, status]) => ({ id, status }) as ServerState),
     }),
     async act(id: string, action: ServerAction) {
       actions.push(`${action} ${id}`)
       statuses[id] = after[action] ?? 'ready'
     },
+    async actOnEngine(name: string, action: EngineAction) {
+      actions.push(`${action} ${name}`)
+      engines[name] = action === 'kill' ? 'stopped' : action === 'pause' ? 'paused' : 'ready'
+    },
   } as unknown as Fleet
-  return { fleet, actions, statuses }
+  return { fleet, actions, statuses, engines }
 }
 
 function experimentWith(measure: (context: ExperimentContext) => Promise<Measurement>) {
@@ -71,6 +88,21 @@ describe('createExperiment()', () => {
 
     await expect(run).rejects.toThrow('broken')
     expect(statuses).toEqual({ A: 'ready', B: 'ready', C: 'ready' })
+  })
+
+  it('leaves every engine running, before its servers are asked for anything', async () => {
+    const { fleet, actions, engines } = createFleet('sqlite', { A: 'ready' }, { 'redis-1': 'ready' })
+    const experiment = experimentWith(async () => {
+      await fleet.actOnEngine('redis-1', 'kill')
+      await fleet.act('A', 'kill')
+      return { measured: {}, met: true }
+    })
+    engines['redis-2'] = 'paused'
+
+    await experiment.run(fleet)
+
+    expect(engines).toEqual({ 'redis-1': 'ready', 'redis-2': 'ready' })
+    expect(actions).toEqual(['resume redis-2', 'kill redis-1', 'kill A', 'start redis-1', 'start A'])
   })
 
   it('starts what was stopped before, as it needs a whole fleet', async () => {

@@ -7,6 +7,7 @@
 import { performance } from 'node:perf_hooks'
 import { LabError } from '../lab-error.ts'
 import type { ExperimentInfo, ExperimentResult, Fleet, LabText } from '../protocol.ts'
+import { findStrategy } from '../strategies.ts'
 
 /** Options of {@link Experiment.run}. */
 export interface ExperimentOptions {
@@ -32,7 +33,7 @@ export interface Experiment {
   /**
    * Puts the running fleet under a fault and measures what an independent client sees of it.
    *
-   * However it ends, servers that it killed or paused are running again.
+   * However it ends, servers and engines that it killed or paused are running again.
    *
    * @throws {LabError} `ERR_CONFLICT` when it makes no sense on the fleet's strategy; the message names those that fit.
    */
@@ -43,6 +44,10 @@ export interface Experiment {
 export interface ExperimentContext {
   readonly fleet: Fleet
   readonly strategy: string
+  /** Whether any server knows any session. */
+  readonly isShared: boolean
+  /** How long an answer may lag behind a change, in milliseconds; 0 when it may not. */
+  readonly bound: number
   readonly rounds: number | undefined
   readonly seconds: number | undefined
   readonly short: boolean
@@ -80,10 +85,20 @@ export function createExperiment({ name, title, promises, measure }: ExperimentD
           `Cannot run ${name} on ${strategy}: it runs on ${strategies.join(', ')}`,
         )
       }
+      const { anyServer = false, bound = 0 } = findStrategy(strategy)?.promises ?? {}
       const startedAt = performance.now()
       try {
         await heal(fleet)
-        const { measured, met } = await measure({ fleet, strategy, rounds, seconds, short, log })
+        const { measured, met } = await measure({
+          fleet,
+          strategy,
+          isShared: anyServer,
+          bound,
+          rounds,
+          seconds,
+          short,
+          log,
+        })
         const milliseconds = Math.round(performance.now() - startedAt)
         return { experiment: name, strategy, promise, measured, met, milliseconds }
       } finally {
@@ -93,13 +108,24 @@ export function createExperiment({ name, title, promises, measure }: ExperimentD
   }
 }
 
-/** Resumes what is paused and starts what is stopped, until every server is ready. */
+/** Resumes what is paused and starts what is stopped, until every engine and every server is ready. */
 export async function heal(fleet: Fleet): Promise<void> {
+  await healEngines(fleet)
   for (const { id, status } of fleet.state().servers) {
     if (status === 'paused') await fleet.act(id, 'resume')
     if (status === 'stopped') await fleet.act(id, 'start')
     if (status === 'draining') await restart(fleet, id)
   }
+}
+
+/** Brings all engines back at once: some of a group are not ready before others are. */
+export async function healEngines(fleet: Fleet): Promise<void> {
+  await Promise.all(
+    fleet.state().engines.map(async ({ name, status }) => {
+      if (status === 'paused') await fleet.actOnEngine(name, 'resume')
+      if (status === 'stopped') await fleet.actOnEngine(name, 'start')
+    }),
+  )
 }
 
 /** Ends a server and starts it anew. Resolves when it is healthy. */

@@ -4,10 +4,13 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createVisitor, type Visitor } from '../traffic/visitor.ts'
 import { createSessionAddress } from './addresses.ts'
 import { arrive } from './arrive.ts'
 import { createExperiment } from './experiment.ts'
+import { promiseTo } from './strategy-groups.ts'
 import { lookClearly } from './strangers.ts'
 
 const VISITORS = 10
@@ -36,9 +39,13 @@ export interface LoginReport {
 export const loginRace = createExperiment({
   name: 'F13',
   title: { en: 'Log in amid lost answers', ko: '응답이 유실되는 중의 로그인' },
-  promises: { memory: neitherFixedNorLost, sticky: neitherFixedNorLost, sqlite: neitherFixedNorLost },
-  async measure({ fleet, rounds, short }) {
-    const report = await measureLoginRace(createSessionAddress(fleet), rounds ?? (short ? 3 : 10))
+  promises: promiseTo({
+    memory: neitherFixedNorLost,
+    sticky: neitherFixedNorLost,
+    shared: neitherFixedNorLost,
+  }),
+  async measure({ fleet, bound, rounds, short }) {
+    const report = await measureLoginRace(createSessionAddress(fleet), rounds ?? (short ? 3 : 10), bound)
     const broken = report.forced_logout + report.fixated + report.acked_lost + report.cross_user
     return { measured: { ...report }, met: report.acked > 0 && report.dropped > 0 && broken === 0 }
   },
@@ -46,8 +53,16 @@ export const loginRace = createExperiment({
 
 type Counts = { -readonly [Key in keyof LoginReport]: LoginReport[Key] }
 
-/** Lets ten visitors log in twice per round: first from a visitor's session, then again as the same user. */
-export async function measureLoginRace(getOrigin: () => string, rounds: number): Promise<LoginReport> {
+/**
+ * Lets ten visitors log in twice per round: first from a visitor's session, then again as the same user.
+ *
+ * @param bound How long an answer may still show what a visitor's session held before the login, in milliseconds.
+ */
+export async function measureLoginRace(
+  getOrigin: () => string,
+  rounds: number,
+  bound = 0,
+): Promise<LoginReport> {
   const counts: Counts = {
     logins: 0,
     acked: 0,
@@ -67,7 +82,7 @@ export async function measureLoginRace(getOrigin: () => string, rounds: number):
         await arrive(visitor)
         for (let round = 0; round < rounds; round++) {
           await visitor.logout()
-          if (await becomeUser(visitor, counts)) await becomeUserAgain(visitor, counts)
+          if (await becomeUser(visitor, bound, counts)) await becomeUserAgain(visitor, counts)
         }
       }),
     )
@@ -78,13 +93,15 @@ export async function measureLoginRace(getOrigin: () => string, rounds: number):
 }
 
 /** From visitor to user. Resolves to whether the login was acknowledged. */
-async function becomeUser(visitor: Visitor, counts: Counts): Promise<boolean> {
+async function becomeUser(visitor: Visitor, bound: number, counts: Counts): Promise<boolean> {
   await visitor.addItem()
   const visitorCookie = visitor.jar.header() ?? ''
   const acknowledged = await loginAmidRequests(visitor, counts)
+  const loggedInAt = performance.now()
 
   // Whether it is the visitor's own or one that an attacker planted: it must not have become a user's.
   const sight = await visitor.me({ cookie: visitorCookie })
+  await delay(Math.max(0, loggedInAt + bound - performance.now()))
   const left = await visitor.cart({ cookie: visitorCookie })
   if (sight === 'known' || sight === 'crossed') counts.fixated++
   else if (acknowledged && left.answer?.status === 200 && left.missing.length < visitor.items.size)

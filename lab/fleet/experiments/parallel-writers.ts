@@ -9,6 +9,7 @@ import { createVisitor, readCart } from '../traffic/visitor.ts'
 import { createSessionAddress } from './addresses.ts'
 import { arrive } from './arrive.ts'
 import { createExperiment } from './experiment.ts'
+import { promiseTo } from './strategy-groups.ts'
 
 const WRITERS = 50
 const ADDITIONS = 200
@@ -38,7 +39,7 @@ export interface WritersReport {
 export const parallelWriters = createExperiment({
   name: 'F11',
   title: { en: 'Parallel writers of one session', ko: '한 세션에 동시에 쓰기' },
-  promises: { memory: nothingLost, sticky: nothingLost, sqlite: nothingLost },
+  promises: promiseTo({ memory: nothingLost, sticky: nothingLost, shared: nothingLost }),
   async measure({ fleet }) {
     const measured = await measureParallelWriters(createSessionAddress(fleet))
     const { additions, kept, lost_updates: lost, doubled, cross_user: crossed } = measured

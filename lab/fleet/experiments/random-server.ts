@@ -7,6 +7,7 @@
 import { createRandomAddress } from './addresses.ts'
 import { createCrowd } from './crowd.ts'
 import { createExperiment, type ExperimentContext, type Measurement } from './experiment.ts'
+import { promiseTo } from './strategy-groups.ts'
 import { countStrangers, isAboutTwoThirds, toPercent } from './strangers.ts'
 
 const failsByDesign = {
@@ -18,15 +19,15 @@ const failsByDesign = {
 export const randomServer = createExperiment({
   name: 'F4',
   title: { en: 'A random server for every request', ko: '요청마다 임의의 서버' },
-  promises: {
+  promises: promiseTo({
     memory: failsByDesign,
     sticky: failsByDesign,
-    sqlite: {
+    shared: {
       en: 'Every client reads its own writes, on whichever server.',
       ko: '어느 서버에서든 자기가 쓴 것을 읽습니다.',
     },
-  },
-  measure: (context) => (context.strategy === 'sqlite' ? measureShared(context) : measureUnshared(context)),
+  }),
+  measure: (context) => (context.isShared ? measureShared(context) : measureUnshared(context)),
 })
 
 async function measureUnshared({ fleet }: ExperimentContext): Promise<Measurement> {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { allServersKilled } from './all-servers-killed.ts'
 import { corruptRecord } from './corrupt-record.ts'
 import type { Experiment } from './experiment.ts'
 import { loginRace } from './login-race.ts'
@@ -14,7 +13,10 @@ import { revocationRace } from './revocation-race.ts'
 import { rollingRestart } from './rolling-restart.ts'
 import { serverKilled } from './server-killed.ts'
 import { serverPaused } from './server-paused.ts'
-import { storeLocked } from './store-locked.ts'
+import { storeAway } from './store-away.ts'
+import { storeKilled } from './store-killed.ts'
+import { storeWiped } from './store-wiped.ts'
+import { zombiePrimary } from './zombie-primary.ts'
 
 export type { Experiment, ExperimentOptions } from './experiment.ts'
 
@@ -24,8 +26,10 @@ export const experiments: readonly Experiment[] = [
   rollingRestart,
   serverPaused,
   randomServer,
-  allServersKilled,
-  storeLocked,
+  storeKilled,
+  zombiePrimary,
+  storeAway,
+  storeWiped,
   parallelWriters,
   revocationRace,
   loginRace,

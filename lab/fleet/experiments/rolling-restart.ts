@@ -10,13 +10,14 @@ import type { Fleet } from '../protocol.ts'
 import { createVisitor } from '../traffic/visitor.ts'
 import { createCrowd } from './crowd.ts'
 import { createExperiment, type ExperimentContext, type Measurement, restart } from './experiment.ts'
+import { promiseTo } from './strategy-groups.ts'
 import { findLost } from './strangers.ts'
 
 /** The experiment. */
 export const rollingRestart = createExperiment({
   name: 'F2',
   title: { en: 'Drain and rolling restart', ko: '드레인 후 순차 재시작' },
-  promises: {
+  promises: promiseTo({
     memory: {
       en: 'Loses every login, however gently it is done.',
       ko: '아무리 조심해도 모든 로그인이 사라집니다.',
@@ -25,14 +26,14 @@ export const rollingRestart = createExperiment({
       en: 'Nothing is lost while a server drains; when it is restarted, its logins are lost and no others.',
       ko: '드레인 중에는 잃지 않고, 재시작하면 그 서버의 로그인만 사라집니다.',
     },
-    sqlite: {
+    shared: {
       en: 'Nothing is lost and no answer is 5xx.',
       ko: '아무것도 잃지 않고 5xx 응답도 없습니다.',
     },
-  },
+  }),
   measure(context) {
-    if (context.strategy === 'memory') return measureMemory(context)
-    return context.strategy === 'sticky' ? measureSticky(context) : measureShared(context)
+    if (context.isShared) return measureShared(context)
+    return context.strategy === 'sticky' ? measureSticky(context) : measureMemory(context)
   },
 })
 

@@ -7,13 +7,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createCrowd } from './crowd.ts'
 import { createExperiment, type ExperimentContext, type Measurement, restart } from './experiment.ts'
+import { promiseTo } from './strategy-groups.ts'
 import { countStrangers, findLost, isAboutTwoThirds, toPercent } from './strangers.ts'
 
 /** The experiment. */
 export const serverKilled = createExperiment({
   name: 'F1',
   title: { en: 'Kill one server under load', ko: '부하 중에 서버 하나 강제 종료' },
-  promises: {
+  promises: promiseTo({
     memory: {
       en: 'About two thirds of requests are strangers before anything is killed: that is the lesson.',
       ko: '아무것도 죽이지 않아도 요청의 약 2/3가 모르는 사람이 됩니다. 이것이 바로 문제입니다.',
@@ -22,14 +23,14 @@ export const serverKilled = createExperiment({
       en: 'Exactly the killed server’s logins are lost; all others stay.',
       ko: '죽은 서버의 로그인만 사라지고 나머지는 모두 유지됩니다.',
     },
-    sqlite: {
+    shared: {
       en: 'No acknowledged login and no acknowledged cart item is lost.',
       ko: '확인된 로그인과 장바구니 상품은 하나도 사라지지 않습니다.',
     },
-  },
+  }),
   measure(context) {
-    if (context.strategy === 'memory') return measureMemory(context)
-    return context.strategy === 'sticky' ? measureSticky(context) : measureShared(context)
+    if (context.isShared) return measureShared(context)
+    return context.strategy === 'sticky' ? measureSticky(context) : measureMemory(context)
   },
 })
 

@@ -10,22 +10,24 @@ import type { Answer } from '../traffic/browser.ts'
 import type { Visitor } from '../traffic/visitor.ts'
 import { createCrowd } from './crowd.ts'
 import { createExperiment, type ExperimentContext, type Measurement } from './experiment.ts'
+import { findReturned, leave } from './leavers.ts'
+import { promiseTo } from './strategy-groups.ts'
 
 /** The experiment. */
 export const serverPaused = createExperiment({
   name: 'F3',
   title: { en: 'Pause a server, then resume it', ko: '서버 일시 정지 후 재개' },
-  promises: {
+  promises: promiseTo({
     sticky: {
       en: 'The paused server’s logins are unusable meanwhile, then all back; no others are affected.',
       ko: '정지된 서버의 로그인은 그동안 쓸 수 없다가 모두 돌아오고, 다른 로그인은 영향이 없습니다.',
     },
-    sqlite: {
+    shared: {
       en: 'Late writes of the woken server do not bring back what was logged out, and nothing acknowledged is lost.',
       ko: '깨어난 서버의 늦은 쓰기가 로그아웃된 세션을 되살리지 못하고, 확인된 것은 사라지지 않습니다.',
     },
-  },
-  measure: (context) => (context.strategy === 'sticky' ? measureSticky(context) : measureShared(context)),
+  }),
+  measure: (context) => (context.isShared ? measureShared(context) : measureSticky(context)),
 })
 
 async function measureSticky({ fleet, seconds, short, log }: ExperimentContext): Promise<Measurement> {
@@ -129,27 +131,6 @@ function writeLate(visitor: Visitor, origin: string): Promise<Answer | undefined
   return visitor.request('POST', '/cart', { body: { item: `${visitor.username}#late` }, cookie, origin })
 }
 
-/**
- * Logs visitors out, and resolves to the cookies of those whose logout was acknowledged.
- *
- * Requests that the balancer still sent to the sleeping server fail; then the visitor asks again, as people do.
- */
-async function leave(visitors: readonly Visitor[]): Promise<ReadonlyMap<Visitor, string>> {
-  const cookies = new Map<Visitor, string>()
-  await Promise.all(
-    visitors.map(async (visitor) => {
-      const cookie = visitor.jar.header() ?? ''
-      for (let attempt = 0; attempt < 10; attempt++) {
-        const answer = await visitor.logout()
-        if (answer?.status === 204) return cookies.set(visitor, cookie)
-        await delay(300)
-      }
-      return undefined
-    }),
-  )
-  return cookies
-}
-
 /** A logout is undone when its cookie works again anywhere, or when the late write still found the cart. */
 async function countResurrected(
   fleet: Fleet,
@@ -157,13 +138,10 @@ async function countResurrected(
   visitors: readonly Visitor[],
   lateAnswers: readonly (Answer | undefined)[],
 ): Promise<number> {
-  let resurrected = 0
-  for (const [visitor, cookie] of leavers) {
-    const sights = await Promise.all(
-      fleet.state().servers.map(({ url }) => visitor.me({ cookie, origin: url })),
-    )
+  const returned = await findReturned(fleet, leavers)
+  const undone = [...leavers.keys()].filter((visitor) => {
     const { cart = [] } = (lateAnswers[visitors.indexOf(visitor)]?.body ?? {}) as { cart?: readonly string[] }
-    if (sights.includes('known') || cart.length > 1) resurrected++
-  }
-  return resurrected
+    return returned.has(visitor) || cart.length > 1
+  })
+  return undone.length
 }

@@ -18,7 +18,8 @@ export const memcached: Strategy = {
     ko: 'memcached 두 대가 세션을 절반씩 맡습니다. 하나가 죽으면 그 절반은 로그아웃됩니다.',
   },
   routing: 'round-robin',
-  promises: { anyServer: true, survivesServerDeath: true },
+  promises: { anyServer: true, survivesServerDeath: true, engineDeath: 'loss' },
+  backEnd: 'memcached',
   unavailable: async () => describeMissing('memcached'),
   startEngines: (options) => startMemcached({ ...options, nodes: 2 }),
   open: async ({ engines }) => {

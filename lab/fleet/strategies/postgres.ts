@@ -13,7 +13,7 @@ import {
 import { Client, Pool } from 'pg'
 import { startPostgres } from '../../engines/postgres.ts'
 import { describeMissing } from '../missing-servers.ts'
-import type { Strategy, StrategyContext } from '../strategy.ts'
+import { NEAR_CACHE_BOUND, type Strategy, type StrategyContext } from '../strategy.ts'
 
 /** How long a connection may take, in milliseconds. */
 const CONNECT_TIMEOUT = 1_000
@@ -27,7 +27,8 @@ export const postgres: Strategy = {
     ko: '모든 서버가 하나의 PostgreSQL에 세션을 저장합니다. 확정된 것은 죽어도 남지만, 요청마다 읽기가 한 번 듭니다.',
   },
   routing: 'round-robin',
-  promises: { anyServer: true, survivesServerDeath: true },
+  promises: { anyServer: true, survivesServerDeath: true, engineDeath: 'restart' },
+  backEnd: 'postgres',
   unavailable: async () => describeMissing('postgresql'),
   startEngines: (options) => startPostgres(options),
   prepare: (context) => migrate(context, false),
@@ -46,6 +47,7 @@ export const postgresCached: Strategy = {
     en: 'As with PostgreSQL, but each server answers from a copy; the database notifies of changes, at most 2 s late.',
     ko: 'PostgreSQL과 같지만 서버마다 사본에서 답하고, 변경은 데이터베이스가 알려 줍니다. 늦어도 2초 안에 반영됩니다.',
   },
+  promises: { ...postgres.promises, bound: NEAR_CACHE_BOUND },
   prepare: (context) => migrate(context, true),
   open: async (context) => {
     const pool = openPool(context)
@@ -53,7 +55,7 @@ export const postgresCached: Strategy = {
     const feed = createPostgresInvalidations(
       () => new Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT }),
     )
-    const store = createNearCache(createPostgresStore(pool), feed)
+    const store = createNearCache(createPostgresStore(pool), feed, { bound: NEAR_CACHE_BOUND })
     return {
       store,
       close: async () => {

@@ -11,7 +11,7 @@ import { startRedisCluster } from '../../engines/redis-cluster.ts'
 import { startRedisSentinel } from '../../engines/redis-sentinel.ts'
 import { startRedis } from '../../engines/redis.ts'
 import { describeMissing } from '../missing-servers.ts'
-import type { EngineAddresses, Strategy } from '../strategy.ts'
+import { type EngineAddresses, NEAR_CACHE_BOUND, type Strategy } from '../strategy.ts'
 
 /** How long a server waits for its back end before it listens, and between two attempts to reach it, in milliseconds. */
 const CONNECT_TIMEOUT = 2_000
@@ -32,7 +32,8 @@ export const redis: Strategy = {
     ko: '모든 서버가 하나의 Redis에 세션을 저장합니다. 어느 서버가 죽어도 되지만, Redis가 없으면 아무도 들어올 수 없습니다.',
   },
   routing: 'round-robin',
-  promises: { anyServer: true, survivesServerDeath: true },
+  promises: { anyServer: true, survivesServerDeath: true, engineDeath: 'restart' },
+  backEnd: 'redis',
   unavailable: async () => describeMissing('redis-server'),
   startEngines: (options) => startRedis(options),
   open: async ({ addresses }) => {
@@ -50,9 +51,12 @@ export const redisCached: Strategy = {
     en: 'As with Redis, but each server answers from a copy; Redis pushes what has changed, at most 2 s late.',
     ko: 'Redis와 같지만 서버마다 사본에서 답하고, 변경은 Redis가 밀어 줍니다. 늦어도 2초 안에 반영됩니다.',
   },
+  promises: { ...redis.promises, bound: NEAR_CACHE_BOUND },
   open: async ({ addresses }) => {
     const client = await openClient(addresses)
-    const store = createNearCache(createRedisStore(client), createRedisInvalidations(client))
+    const store = createNearCache(createRedisStore(client), createRedisInvalidations(client), {
+      bound: NEAR_CACHE_BOUND,
+    })
     return {
       store,
       close: async () => {
@@ -72,6 +76,7 @@ export const redisSentinel: Strategy = {
     en: 'A write counts when a second Redis has it too. When the primary dies, sentinels choose another within seconds.',
     ko: '쓰기는 두 번째 Redis에도 있어야 확정됩니다. 주 서버가 죽으면 센티널이 몇 초 안에 다른 서버를 고릅니다.',
   },
+  promises: { ...redis.promises, engineDeath: 'failover' },
   unavailable: async () => describeMissing('redis-server', 'redis-sentinel'),
   startEngines: (options) => startRedisSentinel(options),
   open: async ({ addresses }) => {
@@ -97,6 +102,7 @@ export const redisCluster: Strategy = {
     en: 'Sessions are spread over three primaries, each with a replica that takes over when it dies.',
     ko: '세션을 주 서버 셋에 나누어 두고, 하나가 죽으면 그 복제본이 이어받습니다.',
   },
+  promises: { ...redis.promises, engineDeath: 'failover' },
   startEngines: (options) => startRedisCluster(options),
   open: async ({ addresses }) => {
     const { createCluster } = await import('redis')

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createNearCache } from 'coatcheck/stores/near-cache'
 import { createSqliteInvalidations, createSqliteStore, migrateSqliteStore } from 'coatcheck/stores/sqlite'
 import { findMissingSqlite } from '../missing-servers.ts'
-import type { Strategy, StrategyContext } from '../strategy.ts'
+import { NEAR_CACHE_BOUND, type Strategy, type StrategyContext } from '../strategy.ts'
 
 const DATABASE_FILE = 'sessions.db'
 
@@ -22,6 +22,7 @@ export const sqlite: Strategy = {
   },
   routing: 'round-robin',
   promises: { anyServer: true, survivesServerDeath: true },
+  backEnd: 'sqlite',
   databaseFile: DATABASE_FILE,
   unavailable: findMissingSqlite,
   prepare: (context) => migrate(context, false),
@@ -45,11 +46,14 @@ export const sqliteCached: Strategy = {
     en: 'As with SQLite, but each server answers from a copy that the others tell of changes: at most 2 s late.',
     ko: 'SQLite와 같지만 서버마다 사본에서 답하고, 변경은 서로 알려 줍니다. 늦어도 2초 안에 반영됩니다.',
   },
+  promises: { ...sqlite.promises, bound: NEAR_CACHE_BOUND },
   prepare: (context) => migrate(context, true),
   open: async (context) => {
     const database = await openDatabase(context)
     const listening = await openDatabase(context)
-    const store = createNearCache(createStore(database), createSqliteInvalidations(listening))
+    const store = createNearCache(createStore(database), createSqliteInvalidations(listening), {
+      bound: NEAR_CACHE_BOUND,
+    })
     return {
       store,
       close: async () => {

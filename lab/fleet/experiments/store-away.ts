@@ -1,0 +1,120 @@
+/**
+ * F8: the store gives no answer for a while: first it stands still, then it is dead.
+ *
+ * @module
+ */
+
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { findStrategy } from '../strategies.ts'
+import { createCrowd } from './crowd.ts'
+import { createExperiment, type ExperimentContext, healEngines, type Measurement } from './experiment.ts'
+import { canMeddle, createMeddler } from './meddling/meddler.ts'
+import { isWellTold, measureLoad, measureRecovery, RECOVERY, type Refusals, writeFor } from './outage.ts'
+import { measureStoreLocked } from './store-locked.ts'
+import { promiseTo } from './strategy-groups.ts'
+
+/** What the store may have to do at most after an outage, as a multiple of what it has to do otherwise. */
+const HERD = 2
+
+/** How long the load is counted before an outage, and right after it, in milliseconds. */
+const LOAD_WINDOW = 3_000
+
+/** The experiment. */
+export const storeAway = createExperiment({
+  name: 'F8',
+  title: { en: 'The store is away', ko: '저장소 사용 불가' },
+  promises: promiseTo(
+    {
+      shared: {
+        en: 'Writes get 503 with Retry-After within a second, all is well again within two seconds, and nothing is lost.',
+        ko: '쓰기는 1초 안에 Retry-After가 있는 503을 받고, 2초 안에 정상으로 돌아오며, 아무것도 잃지 않습니다.',
+      },
+      lossy: {
+        en: 'Writes get 503 with Retry-After within a second, and all is well again within two. A pause loses nothing; death logs everybody out.',
+        ko: '쓰기는 1초 안에 Retry-After가 있는 503을 받고, 2초 안에 정상으로 돌아옵니다. 멈췄다 깨면 잃지 않고, 죽으면 모두 로그아웃됩니다.',
+      },
+    },
+    canMeddle,
+  ),
+  measure(context) {
+    const { engineDeath } = findStrategy(context.strategy)?.promises ?? {}
+    return engineDeath ? measureBoth(context, engineDeath === 'loss') : measureStoreLocked(context)
+  },
+})
+
+/** What one outage showed. */
+interface Outage extends Refusals {
+  readonly recovery: number
+  readonly load: number
+  readonly ackedLost: number
+  readonly crossed: number
+  readonly met: boolean
+}
+
+async function measureBoth(context: ExperimentContext, isLossy: boolean): Promise<Measurement> {
+  const paused = await measureOutage(context, 'pause', false)
+  const killed = await measureOutage(context, 'kill', isLossy)
+  return {
+    measured: {
+      refused: paused.refused + killed.refused,
+      answered_otherwise: paused.answered_otherwise + killed.answered_otherwise,
+      without_retry_after: paused.without_retry_after + killed.without_retry_after,
+      slowest_answer_ms: Math.max(paused.slowest_answer_ms, killed.slowest_answer_ms),
+      recovery_paused_ms: paused.recovery,
+      recovery_killed_ms: killed.recovery,
+      load_paused: paused.load,
+      load_killed: killed.load,
+      acked_lost: paused.ackedLost + (isLossy ? 0 : killed.ackedLost),
+      ...(isLossy && { lost_with_store: killed.ackedLost }),
+      cross_user: paused.crossed + killed.crossed,
+    },
+    met: paused.met && killed.met,
+  }
+}
+
+/** Takes all engines away that hold sessions, and gives them back. */
+async function measureOutage(
+  { fleet, seconds, short, log }: ExperimentContext,
+  fault: 'pause' | 'kill',
+  isLossy: boolean,
+): Promise<Outage> {
+  const meddler = createMeddler(fleet)
+  const load = createCrowd(() => fleet.shop, { size: 8, pause: 200 })
+  const writers = createCrowd(() => fleet.shop, { size: 8, timeout: 15_000 })
+  try {
+    await Promise.all([load.enter(), writers.enter()])
+    load.start()
+    await delay(500)
+    const normal = (await measureLoad(meddler, LOAD_WINDOW)) ?? 0
+    log(`${fault}: ${meddler.keepers().join(', ')}`)
+    await Promise.all(meddler.keepers().map((name) => fleet.actOnEngine(name, fault)))
+    const refusals = await writeFor(writers.visitors, (seconds ?? (short ? 5 : 30)) * 1_000)
+
+    await healEngines(fleet)
+    const backAt = performance.now()
+    log('back')
+    const recovery = await measureRecovery(writers.visitors, backAt)
+    const afterwards = (await measureLoad(meddler, LOAD_WINDOW)) ?? 0
+    await load.stop()
+    if (!isLossy) await Promise.all([load.verify(), writers.verify()])
+    const ackedLost = load.figures().acked_lost + writers.figures().acked_lost
+    const crossed = load.figures().cross_user + writers.figures().cross_user
+    const ratio = Math.round((afterwards / Math.max(1, normal)) * 100) / 100
+    return {
+      ...refusals,
+      recovery,
+      load: ratio,
+      ackedLost,
+      crossed,
+      met:
+        isWellTold(refusals) &&
+        recovery <= RECOVERY &&
+        ratio <= HERD &&
+        crossed === 0 &&
+        (isLossy || ackedLost === 0),
+    }
+  } finally {
+    await Promise.all([load.close(), writers.close()])
+  }
+}
