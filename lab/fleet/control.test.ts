@@ -13,7 +13,9 @@ async function createTrial(options: ControlOptions = {}) {
   const listeners = new Set<(event: LabEvent) => void>()
   const fleet = {
     state: () => ({ strategy: 'memory', engines: [] }),
-    act: async (id: string, action: string) => void orders.push(`${id} ${action}`),
+    act: async (id: string, action: string, fault: object) => {
+      orders.push([id, action, ...Object.values(fault)].join(' '))
+    },
     actOnEngine: async (name: string, action: string) => void orders.push(`engine ${name} ${action}`),
     setTraffic: (settings: object) => void orders.push(JSON.stringify(settings)),
     subscribe(listener: (event: LabEvent) => void) {
@@ -72,6 +74,32 @@ describe('createControl()', () => {
 
     expect(response.status).toBe(200)
     expect(orders).toEqual([order])
+  })
+
+  it('passes on how a network is to be broken', async () => {
+    const { post, orders } = await createTrial()
+
+    await post('/api/servers/B/cut')
+    await post('/api/servers/B/cut', { channel: 'feed', direction: 'from-store', sever: true })
+    await post('/api/servers/B/slow', { milliseconds: 250 })
+    await post('/api/servers/B/heal')
+
+    expect(orders).toEqual(['B cut', 'B cut feed from-store true', 'B slow 250', 'B heal'])
+  })
+
+  it.each([
+    { channel: 'both' },
+    { direction: 'up' },
+    { sever: 1 },
+    { milliseconds: 0 },
+    { milliseconds: 1e6 },
+  ])('refuses to break a network by %j', async (fault) => {
+    const { post, orders } = await createTrial()
+
+    const response = await post('/api/servers/B/cut', fault)
+
+    expect(response.status).toBe(400)
+    expect(orders).toEqual([])
   })
 
   it('refuses to do with an engine what can only be done with a server', async () => {

@@ -10,7 +10,14 @@ import { readJson, refuseForeign } from './control-request.ts'
 import { createEventClients } from './event-clients.ts'
 import type { Experiment, ExperimentOptions } from './experiments/registry.ts'
 import { LabError, labErrorStatus, unknownName } from './lab-error.ts'
-import type { EngineAction, Fleet, RoutingName, ServerAction, TrafficSettings } from './protocol.ts'
+import type {
+  EngineAction,
+  Fleet,
+  LinkFault,
+  RoutingName,
+  ServerAction,
+  TrafficSettings,
+} from './protocol.ts'
 import { serveFile } from './static-files.ts'
 import { routingNames } from './strategy.ts'
 
@@ -42,7 +49,7 @@ export interface ControlOptions {
 type Body = Readonly<Record<string, unknown>>
 
 const engineActions: readonly EngineAction[] = ['kill', 'pause', 'resume', 'start']
-const serverActions: readonly ServerAction[] = [...engineActions, 'drain']
+const serverActions: readonly ServerAction[] = [...engineActions, 'drain', 'cut', 'slow', 'heal']
 
 /** Lets a person, or a program, drive a fleet over HTTP. Rejects when the port is taken. */
 export async function createControl(fleet: Fleet, options: ControlOptions = {}): Promise<Control> {
@@ -95,7 +102,7 @@ export async function createControl(fleet: Fleet, options: ControlOptions = {}):
     if (what === 'experiments') return await runExperiment(name, body)
     if (what === 'strategy') await fleet.switchStrategy(readName(body), readRouting(body))
     if (what === 'traffic') setTraffic(body)
-    if (what === 'servers') await fleet.act(name, readAction(action, serverActions))
+    if (what === 'servers') await fleet.act(name, readAction(action, serverActions), readLinkFault(body))
     if (what === 'engines') await fleet.actOnEngine(name, readAction(action, engineActions))
     return fleet.state()
   }
@@ -186,6 +193,30 @@ function readRouting({ routing }: Body): RoutingName | undefined {
   const known = routingNames.find((candidate) => candidate === routing)
   if (!known) throw unknownName('routing', typeof routing === 'string' ? routing : '?', routingNames)
   return known
+}
+
+function readLinkFault({ channel, direction, sever, milliseconds }: Body): LinkFault {
+  if (sever !== undefined && typeof sever !== 'boolean') {
+    throw new LabError('ERR_BAD_REQUEST', '"sever" must be true or false')
+  }
+  return {
+    ...readOneOf('channel', channel, ['store', 'feed', 'all']),
+    ...readOneOf('direction', direction, ['both', 'to-store', 'from-store']),
+    ...(sever !== undefined && { sever }),
+    ...readWhole('milliseconds', milliseconds, 60_000),
+  }
+}
+
+/** A word under its name, or nothing when none was given. */
+function readOneOf<const Name extends string, const Word extends string>(
+  name: Name,
+  value: unknown,
+  words: readonly Word[],
+): { [key in Name]?: Word } {
+  if (value === undefined) return {}
+  const known = words.find((word) => word === value)
+  if (known) return { [name]: known } as { [key in Name]?: Word }
+  throw new LabError('ERR_BAD_REQUEST', `"${name}" must be one of ${words.join(', ')}`)
 }
 
 /** Of the figures, those that are given; their bounds are the traffic's affair. */

@@ -9,7 +9,7 @@ import type { Balancer } from 'coatcheck/balancer'
 import { createFleetServer, type FleetServer } from './fleet-server.ts'
 import type { Guard } from '../engines/guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
-import type { ServerAction, ServerState } from './protocol.ts'
+import type { LinkAction, LinkState, ServerAction, ServerState } from './protocol.ts'
 import type { Incident, ServerConfig, ServerReport } from './server-messages.ts'
 import { createSessionTally, type SessionTally } from './session-tally.ts'
 
@@ -21,6 +21,8 @@ export interface FleetServersContext {
   readonly config: (id: string, port: number) => ServerConfig
   /** Whether a session that is gone for one server is gone for all of them. */
   readonly sharesSessions: () => boolean
+  /** How the network between a server and the engines is; `undefined`: there is none. */
+  readonly linkOf: (id: string) => LinkState | undefined
   /** The state has changed, and should be shown within so many milliseconds. */
   readonly onChange: (within?: number) => void
   /** The session manager of a server told something that is no everyday matter. */
@@ -28,6 +30,9 @@ export interface FleetServersContext {
   /** A process has ended that nobody asked to end. */
   readonly onCrash: (id: string, how: string) => void
 }
+
+/** What can be done to a server itself. */
+export type ProcessAction = Exclude<ServerAction, LinkAction>
 
 /** All servers of a fleet. */
 export interface FleetServers {
@@ -37,7 +42,7 @@ export interface FleetServers {
   /** Ends all servers and takes them out of the balancer; each may finish its requests, with a timeout in milliseconds. */
   end(timeout: number): Promise<void>
   /** Resolves when the action has taken effect. */
-  act(id: string, action: ServerAction): Promise<void>
+  act(id: string, action: ProcessAction): Promise<void>
   /** Notices what others did to the processes. */
   refresh(): void
 }
@@ -54,7 +59,7 @@ const SHOWN_SESSIONS = 50
 
 /** Creates the places of the servers, still without processes. */
 export function createFleetServers(ids: readonly string[], context: FleetServersContext): FleetServers {
-  const { guard, balancer, config, sharesSessions, onChange, onIncident, onCrash } = context
+  const { guard, balancer, config, sharesSessions, linkOf, onChange, onIncident, onCrash } = context
   const seats: readonly Seat[] = ids.map((id) => ({
     server: createFleetServer(id, { guard, config, onReport, onEnd }),
     tally: createSessionTally(),
@@ -140,6 +145,7 @@ export function createFleetServers(ids: readonly string[], context: FleetServers
           pid,
           url,
           status,
+          link: linkOf(id),
           healthy: pid !== undefined && (upstream?.healthy ?? false),
           active: upstream?.active ?? 0,
           requestsPerSecond: upstream?.requestsPerSecond ?? 0,

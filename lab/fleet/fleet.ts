@@ -11,15 +11,26 @@ import { join } from 'node:path'
 import { type BalancerEvents, createBalancer } from 'coatcheck/balancer'
 import { createBroadcast } from './broadcast.ts'
 import { createFleetEngines } from './fleet-engines.ts'
+import { createFleetLinks } from './fleet-links.ts'
 import { createFleetServers } from './fleet-servers.ts'
 import { createGuard } from '../engines/guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
-import type { ExperimentInfo, Fleet, LabState, RequestEntry, RoutingName, ServerStatus } from './protocol.ts'
+import type {
+  ExperimentInfo,
+  Fleet,
+  LabState,
+  LinkAction,
+  LinkFault,
+  RequestEntry,
+  RoutingName,
+  ServerStatus,
+} from './protocol.ts'
 import {
   describeCrash,
   describeEngineCrash,
   describeEngineOrder,
   describeIncident,
+  describeLink,
   describeOrder,
   describeSwitch,
 } from './notices.ts'
@@ -101,6 +112,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     onCrash: (name, how) => broadcast.notice(...describeEngineCrash(name, how)),
   })
   const ids = Array.from({ length: size }, (_, index) => serverId(index))
+  const links = createFleetLinks(ids)
   const servers = createFleetServers(ids, {
     guard,
     balancer,
@@ -110,10 +122,11 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       strategy: strategy.name,
       folder: runFolder(),
       users: join(folder, 'users.db'),
-      ...engines.addresses(),
+      ...links.addressesOf(id),
       clockOffset: clockOffsets[id] ?? 0,
     }),
     sharesSessions: () => strategy.promises.anyServer,
+    linkOf: (id) => links.stateOf(id),
     onChange: broadcast.changed,
     onIncident: (id, incident) => broadcast.notice(...describeIncident(id, incident)),
     onCrash: (id, how) => broadcast.notice(...describeCrash(id, how)),
@@ -135,6 +148,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     await prepareTokens(runFolder())
     await engines.start(strategy)
     await strategy.prepare?.({ folder: runFolder(), now: Date.now, ...engines.addresses() })
+    await links.open(strategy, engines.addresses())
     await servers.start()
   }
 
@@ -161,6 +175,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       // Their logins end with the servers: what was lost on one strategy must not be counted on the next.
       await traffic.pause()
       await servers.end(END_TIMEOUT)
+      await links.close()
       await engines.end()
       await rm(runFolder(), { recursive: true, force: true })
       strategy = next
@@ -183,6 +198,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     await traffic.close()
     await balancer.close({ grace: 1_000 })
     await servers.end(END_TIMEOUT)
+    await links.close()
     await engines.end()
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     await guard.close()
@@ -191,6 +207,14 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   /** A server that there is not counts as stopped; the order itself refuses it. */
   function statusOf(id: string): ServerStatus {
     return servers.states().find((server) => server.id === id)?.status ?? 'stopped'
+  }
+
+  function actOnLink(id: string, action: LinkAction, fault: LinkFault | undefined): void {
+    const before = links.stateOf(id)
+    const after = links.act(id, action, fault)
+    broadcast.changed()
+    const notice = describeLink(id, before, after, fault)
+    if (notice) broadcast.notice(...notice)
   }
 
   function expectOpen(): void {
@@ -222,8 +246,12 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       return strategy.name
     },
     state,
-    async act(id, action) {
+    async act(id, action, fault) {
       expectIdle()
+      if (action === 'cut' || action === 'slow' || action === 'heal') {
+        actOnLink(id, action, fault)
+        return
+      }
       const before = statusOf(id)
       await servers.act(id, action)
       const notice = describeOrder(id, before, statusOf(id))

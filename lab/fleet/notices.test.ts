@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { describeEngineOrder, describeOrder } from './notices.ts'
-import type { EngineStatus, ServerStatus } from './protocol.ts'
+import { describeEngineOrder, describeLink, describeOrder } from './notices.ts'
+import type { EngineStatus, LinkFault, LinkState, ServerStatus } from './protocol.ts'
 
 describe('describeOrder()', () => {
   it.each<[before: ServerStatus, after: ServerStatus, en: string, ko: string]>([
@@ -38,5 +38,33 @@ describe('describeEngineOrder()', () => {
 
   it('has nothing to tell of an order that changed nothing', () => {
     expect(describeEngineOrder('redis-1', 'paused', 'paused')).toBeUndefined()
+  })
+})
+
+describe('describeLink()', () => {
+  it.each<[before: LinkState, after: LinkState, fault: LinkFault, en: string, ko: string]>([
+    ['whole', 'cut', {}, 'Server B was cut off from the store', '서버 B와 저장소 사이의 연결을 끊었습니다'],
+    [
+      'whole',
+      'cut',
+      { channel: 'feed' },
+      'Server B was cut off from news of changes',
+      '서버 B로 가는 변경 알림을 끊었습니다',
+    ],
+    [
+      'whole',
+      'slow',
+      { milliseconds: 250 },
+      'The store answers server B 250 ms later',
+      '저장소가 서버 B에 250ms 늦게 응답합니다',
+    ],
+    ['cut', 'whole', {}, 'Server B reaches the store again', '서버 B와 저장소 사이의 연결을 복구했습니다'],
+    ['slow', 'whole', {}, 'Server B reaches the store again', '서버 B와 저장소 사이의 연결을 복구했습니다'],
+  ])('tells how a network went from %s to %s with %j', (before, after, fault, en, ko) => {
+    expect(describeLink('B', before, after, fault)).toEqual(['info', { en, ko }])
+  })
+
+  it.each<LinkState>(['whole', 'cut'])('has nothing to tell of a network that is still %s', (state) => {
+    expect(describeLink('B', state, state)).toBeUndefined()
   })
 })

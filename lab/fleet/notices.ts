@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EngineStatus, LabText, ServerStatus } from './protocol.ts'
+import type { EngineStatus, LabText, LinkFault, LinkState, ServerStatus } from './protocol.ts'
 import type { Incident } from './server-messages.ts'
 
 /** How urgent a notice is, and what it says. */
@@ -28,6 +28,41 @@ export function describeOrder(id: string, before: ServerStatus, after: ServerSta
   return [
     'info',
     { en: `Server ${id} takes new visitors again`, ko: `서버 ${id}가 새 방문자를 다시 받습니다` },
+  ]
+}
+
+/** The network of a server is different because somebody asked for it; `undefined` when it is still the same. */
+export function describeLink(
+  id: string,
+  before: LinkState | undefined,
+  after: LinkState,
+  { channel, milliseconds = 500 }: LinkFault = {},
+): Notice | undefined {
+  if (after === 'cut' && channel === 'feed')
+    return [
+      'info',
+      { en: `Server ${id} was cut off from news of changes`, ko: `서버 ${id}로 가는 변경 알림을 끊었습니다` },
+    ]
+  if (after === 'slow')
+    return [
+      'info',
+      {
+        en: `The store answers server ${id} ${milliseconds} ms later`,
+        ko: `저장소가 서버 ${id}에 ${milliseconds}ms 늦게 응답합니다`,
+      },
+    ]
+  if (before === after) return undefined
+  if (after === 'cut')
+    return [
+      'info',
+      { en: `Server ${id} was cut off from the store`, ko: `서버 ${id}와 저장소 사이의 연결을 끊었습니다` },
+    ]
+  return [
+    'info',
+    {
+      en: `Server ${id} reaches the store again`,
+      ko: `서버 ${id}와 저장소 사이의 연결을 복구했습니다`,
+    },
   ]
 }
 

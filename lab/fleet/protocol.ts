@@ -18,6 +18,9 @@ export type RoutingName = 'round-robin' | 'least-connections' | 'p2c' | 'ip-hash
 /** Life of a server process. `stopped`: killed or ended; `paused`: SIGSTOP; `draining`: takes no new visitors. */
 export type ServerStatus = 'starting' | 'ready' | 'draining' | 'paused' | 'stopped'
 
+/** Network between a server and its back end. `cut`: nothing gets through, in a part of it at least; `slow`: all arrives later. */
+export type LinkState = 'whole' | 'cut' | 'slow'
+
 /** A session that a server has created or served, named by its handle: useless as a cookie. */
 export interface HeldSession {
   readonly handle: string
@@ -33,6 +36,8 @@ export interface ServerState {
   readonly pid: number | undefined
   readonly url: string
   readonly status: ServerStatus
+  /** Network to the back-end servers; `undefined` when the strategy has none. It outlives the process. */
+  readonly link: LinkState | undefined
   /** Whether the balancer's checks succeed. */
   readonly healthy: boolean
   /** Requests in flight through the balancer. */
@@ -171,11 +176,42 @@ export type LabEvent =
       readonly at: number
     }
 
-/** What a person or an experiment can do to one server. */
-export type ServerAction = 'kill' | 'pause' | 'resume' | 'start' | 'drain'
-
 /** What a person or an experiment can do to one back-end server. */
-export type EngineAction = Exclude<ServerAction, 'drain'>
+export type EngineAction = 'kill' | 'pause' | 'resume' | 'start'
+
+/** What a person or an experiment can do to the network between one server and the back-end servers. */
+export type LinkAction = 'cut' | 'slow' | 'heal'
+
+/** What a person or an experiment can do to one server. */
+export type ServerAction = EngineAction | 'drain' | LinkAction
+
+/** How a network is broken. */
+export interface LinkFault {
+  /**
+   * `feed`: the connection on which changes are told, where a strategy has one of its own; `store`: every other.
+   *
+   * @default 'all'
+   */
+  readonly channel?: 'store' | 'feed' | 'all'
+  /**
+   * Which way nothing gets through, for `cut`. Connections stay open, and nobody is told.
+   *
+   * @default 'both'
+   */
+  readonly direction?: 'both' | 'to-store' | 'from-store'
+  /**
+   * Breaks the connections as well, with RST, for `cut`.
+   *
+   * @default false
+   */
+  readonly sever?: boolean
+  /**
+   * How much later each answer arrives, in milliseconds, for `slow`.
+   *
+   * @default 500
+   */
+  readonly milliseconds?: number
+}
 
 /** A running fleet. The control API and the experiments drive it through this. */
 export interface Fleet {
@@ -184,7 +220,7 @@ export interface Fleet {
   readonly strategy: string
   state(): LabState
   /** Resolves when the action has taken effect: killed means gone, started means healthy in the balancer. */
-  act(serverId: string, action: ServerAction): Promise<void>
+  act(serverId: string, action: ServerAction, fault?: LinkFault): Promise<void>
   /** Resolves when the action has taken effect: killed means gone, started means that it answers. */
   actOnEngine(name: string, action: EngineAction): Promise<void>
   /** Ends all servers, starts them on another strategy. Resolves when all are healthy. */

@@ -4,11 +4,11 @@
  * @module
  */
 
+import type { LinkedAddresses } from './links.ts'
 import type { HeldSession } from './protocol.ts'
-import type { EngineAddress, EngineAddresses } from './strategy.ts'
 
 /** How one server process runs. Handed over as JSON, as its only argument. */
-export interface ServerConfig {
+export interface ServerConfig extends LinkedAddresses {
   /** `A`, `B`, `C`, … */
   readonly id: string
   /** Port on 127.0.0.1; 0 for a free one. */
@@ -18,8 +18,6 @@ export interface ServerConfig {
   readonly folder: string
   /** Database file of the users, which all servers share on every strategy. */
   readonly users: string
-  readonly engines: readonly EngineAddress[]
-  readonly addresses: EngineAddresses
   /** How far this server's clock is ahead, in milliseconds. */
   readonly clockOffset: number
 }

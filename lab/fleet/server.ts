@@ -38,12 +38,12 @@ try {
 }
 
 async function serve(config: ServerConfig): Promise<void> {
-  const { id, folder, engines, addresses, clockOffset } = config
+  const { id, folder, engines, addresses, feedAddresses, clockOffset } = config
   const strategy = findStrategy(config.strategy)
   if (!strategy) throw new RangeError(`Cannot start server ${id} as there is no strategy ${config.strategy}`)
   const now = () => Date.now() + clockOffset
   const tokens = await openTokens(folder, now)
-  const backEnd = await strategy.open({ folder, now, engines, addresses, tokens })
+  const backEnd = await strategy.open({ folder, now, engines, addresses, feedAddresses, tokens })
   const sessions =
     'sessions' in backEnd
       ? backEnd.sessions

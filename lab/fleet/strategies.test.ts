@@ -17,7 +17,7 @@ async function open(name: string) {
   await prepareTokens(folder)
   const tokens = await openTokens(folder, context.now)
   const exec = vi.spyOn(Database.prototype, 'exec')
-  const backEnd = await strategy!.open({ ...context, tokens })
+  const backEnd = await strategy!.open({ ...context, feedAddresses: {}, tokens })
   if (!('store' in backEnd)) throw new Error(`${name} has no store`)
   onTestFinished(async () => {
     exec.mockRestore()

@@ -41,6 +41,12 @@ export interface Strategy {
   readonly promises: StrategyPromises
   /** Name of the SQLite file in its folder that all servers share; absent when there is none. */
   readonly databaseFile?: string
+  /**
+   * Changes are told on connections of their own, to `feedAddresses`, so that these can be cut by themselves.
+   *
+   * @default false
+   */
+  readonly hasFeed?: boolean
   /** Where its sessions are; absent when they are in the memory of the servers, or with the visitor. */
   readonly backEnd?: BackEnd
 
@@ -101,8 +107,10 @@ export interface StrategyContext {
   readonly addresses: EngineAddresses
 }
 
-/** What a strategy is given in the process of one server. */
+/** What a strategy is given in the process of one server. All addresses are those of links that belong to this server. */
 export interface ServerContext extends StrategyContext {
+  /** As `addresses`, over other links, for connections on which changes are told; the same without {@link Strategy.hasFeed}. */
+  readonly feedAddresses: EngineAddresses
   /** The tokens of the shop, and the list of what was revoked. */
   readonly tokens: ServerTokens
 }
@@ -126,6 +134,8 @@ export interface EngineAddresses {
   readonly masterName?: string
   /** Redis Cluster. */
   readonly nodes?: readonly HostAndPort[]
+  /** Where to connect to instead of the addresses, as `host:port`, that the servers tell of each other. */
+  readonly nodeAddressMap?: Readonly<Record<string, HostAndPort>>
 }
 
 /** An address as clients want it. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { createMemcachedClient, createMemcachedStore } from 'coatcheck/stores/memcached'
+import { createMemcachedClient, createMemcachedStore, type MemcachedNodes } from 'coatcheck/stores/memcached'
 import { startMemcached } from '../../engines/memcached.ts'
 import { describeMissing } from '../missing-servers.ts'
-import type { Strategy } from '../strategy.ts'
+import type { EngineAddress, Strategy } from '../strategy.ts'
 
 /** Spread over two servers, neither of which has a copy of the other's. */
 export const memcached: Strategy = {
@@ -25,8 +25,16 @@ export const memcached: Strategy = {
   open: async ({ engines }) => {
     const client = createMemcachedClient(engines.map(({ port }) => ({ host: '127.0.0.1', port })))
     return {
-      store: createMemcachedStore(client),
+      store: createMemcachedStore({ nodes: rename(client.nodes, engines) }),
       close: async () => client.close(),
     }
   },
+}
+
+/** Names decide on which node a session is, and each server of the shop reaches the nodes at ports of its own. */
+function rename(nodes: MemcachedNodes['nodes'], engines: readonly EngineAddress[]): MemcachedNodes['nodes'] {
+  return nodes.map((node, index) => {
+    const { name } = engines[index] ?? node
+    return Object.create(node, { name: { value: name } }) as typeof node
+  })
 }

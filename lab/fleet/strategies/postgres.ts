@@ -48,10 +48,11 @@ export const postgresCached: Strategy = {
     ko: 'PostgreSQL과 같지만 서버마다 사본에서 답하고, 변경은 데이터베이스가 알려 줍니다. 늦어도 2초 안에 반영됩니다.',
   },
   promises: { ...postgres.promises, bound: NEAR_CACHE_BOUND },
+  hasFeed: true,
   prepare: (context) => migrate(context, true),
   open: async (context) => {
     const pool = openPool(context)
-    const connectionString = context.addresses.url ?? ''
+    const connectionString = context.feedAddresses.url ?? ''
     const feed = createPostgresInvalidations(
       () => new Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT }),
     )

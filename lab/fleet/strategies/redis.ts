@@ -52,11 +52,11 @@ export const redisCached: Strategy = {
     ko: 'Redis와 같지만 서버마다 사본에서 답하고, 변경은 Redis가 밀어 줍니다. 늦어도 2초 안에 반영됩니다.',
   },
   promises: { ...redis.promises, bound: NEAR_CACHE_BOUND },
-  open: async ({ addresses }) => {
+  hasFeed: true,
+  open: async ({ addresses, feedAddresses }) => {
     const client = await openClient(addresses)
-    const store = createNearCache(createRedisStore(client), createRedisInvalidations(client), {
-      bound: NEAR_CACHE_BOUND,
-    })
+    const feed = createRedisInvalidations(listenAt(client, feedAddresses))
+    const store = createNearCache(createRedisStore(client), feed, { bound: NEAR_CACHE_BOUND })
     return {
       store,
       close: async () => {
@@ -83,6 +83,7 @@ export const redisSentinel: Strategy = {
     const { createSentinel } = await import('redis')
     const client = createSentinel({
       name: addresses.masterName ?? '',
+      nodeAddressMap: { ...addresses.nodeAddressMap },
       sentinelRootNodes: [...(addresses.sentinels ?? [])],
       nodeClientOptions: { ...SETTINGS, socket: SOCKET },
       sentinelClientOptions: { socket: SOCKET },
@@ -109,11 +110,25 @@ export const redisCluster: Strategy = {
     const client = createCluster({
       rootNodes: (addresses.nodes ?? []).map(({ host, port }) => ({ socket: { host, port } })),
       defaults: { ...SETTINGS, socket: SOCKET },
+      nodeAddressMap: { ...addresses.nodeAddressMap },
       RESP: 3,
     })
     client.on('error', () => undefined)
     return openStore(client, client.connect(), () => client.destroy())
   },
+}
+
+/** Lets the connection that listens go another way than the commands, so that it can be cut by itself. */
+function listenAt(client: Awaited<ReturnType<typeof openClient>>, { url = '' }: EngineAddresses) {
+  return {
+    get isOpen() {
+      return client.isOpen
+    },
+    options: client.options,
+    sendCommand: (args: readonly string[]) => client.sendCommand(args),
+    multi: () => client.multi(),
+    duplicate: (overrides: object) => client.duplicate({ ...overrides, url }),
+  }
 }
 
 async function openClient({ url = '' }: EngineAddresses) {

@@ -23,7 +23,12 @@ export const replicated: Strategy = {
   unavailable: async () => describeMissing('nats-server'),
   startEngines: (options) => startNats(options),
   open: async ({ addresses }) => {
-    const connection = await connect({ servers: [...(addresses.servers ?? [])], ...natsConnectionOptions })
+    const connection = await connect({
+      servers: [...(addresses.servers ?? [])],
+      ...natsConnectionOptions,
+      // The servers tell their own addresses; the way past the links would be open while they are cut.
+      ignoreClusterUpdates: true,
+    })
     const store = createReplicatedStore(createNatsLog(connection))
     await store.ready
     return {
