@@ -1,5 +1,5 @@
 /**
- * The contracts of stores and of framework adapters as data, for any test runner.
+ * The contracts of stores, near caches, framework adapters and tokens as data, for any test runner.
  *
  * @module
  */
@@ -13,9 +13,23 @@ export {
   type AdapterTrialServer,
 } from './adapter-contract.ts'
 export {
+  missingFault,
+  type NearCacheClause,
+  nearCacheContract,
+  type NearCacheFault,
+  type NearCacheTrial,
+} from './near-cache-contract.ts'
+export {
   missingCapability,
   type StoreCapability,
   type StoreClause,
   storeContract,
   type StoreTrial,
 } from './store-contract.ts'
+export {
+  type TokenClause,
+  tokenClauses,
+  tokenContract,
+  type TokenTrial,
+  type TokenVerdict,
+} from './token-contract.ts'

@@ -43,6 +43,8 @@ export interface Lifetime {
   /** A use is recorded when the last recorded one is at least this old. */
   readonly touchInterval: number
   readonly rememberTimeout: number
+  /** Longest life of any session, remembered or not. */
+  readonly longest: number
   /** First instant at which a session is gone that was created and last used at these instants. */
   expiresAt(createdAt: number, lastSeenAt: number, remembered: boolean): number
 }
@@ -85,6 +87,7 @@ export function createLifetime(operation: string, options: LifetimeOptions): Lif
   return {
     touchInterval,
     rememberTimeout,
+    longest: Math.max(absoluteTimeout, rememberTimeout),
     expiresAt(createdAt, lastSeenAt, remembered) {
       if (remembered) return createdAt + rememberTimeout
       return Math.min(lastSeenAt + idleTimeout + touchInterval, createdAt + absoluteTimeout)

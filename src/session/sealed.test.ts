@@ -17,6 +17,7 @@ function createTrial() {
   const users = new Map<string, number>()
   const state = { stale: false }
   const revocations: SealedRevocations = {
+    tokenLifetime: 30 * 86_400_000,
     check({ sub, sid, iat }) {
       if (state.stale) return 'unknown'
       return sids.has(sid) || iat < (users.get(sub) ?? 0) ? 'revoked' : 'valid'
@@ -310,6 +311,14 @@ describe('createSealedSessions()', () => {
 
     expect([session.principal, session.get('cart')]).toEqual(['eve', undefined])
     expect(await principalOf(server, ada)).toBeUndefined()
+  })
+
+  it('refuses revocations that forget a session while it could still live', () => {
+    const { addServer } = createTrial()
+
+    expect(() => addServer([SECRET], { rememberTimeout: '31d' })).toThrow(
+      'as the revocations must remember an ended session for 2678400000 ms, the longest life of one: their tokenLifetime is 2592000000 ms',
+    )
   })
 
   it.for([

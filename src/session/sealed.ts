@@ -6,7 +6,7 @@
 
 import type { StoreClock } from './clock.ts'
 import { createEventHub } from './events.ts'
-import { createLifetime } from './lifetime.ts'
+import { createLifetime, type Lifetime } from './lifetime.ts'
 import { createLoader } from './loader.ts'
 import { createCookies, createManager, isDevelopment, type ManagerOptions } from './manager.ts'
 import type { PrincipalRevocation } from './principal-sessions.ts'
@@ -43,9 +43,12 @@ const COOKIE_LIMIT = 4_096
  * ended is dead on every server within the bound of the revocations. When their list may be stale beyond it, sessions
  * of users reject with {@link StoreUnavailableError}; visitors go on.
  *
+ * The revocations have to remember an ended session for as long as it could have lived: create them with a
+ * `tokenLifetime` of at least the absolute timeout and the timeout of remembered logins.
+ *
  * @param secrets At least 32 random bytes each. The first one seals, all of them open: to replace a secret, put the
  * new one in front, and take the old one out when the longest session is over.
- * @throws {TypeError | RangeError} when a secret or an option is wrong.
+ * @throws {TypeError | RangeError} when a secret or an option is wrong, or the revocations forget too early.
  */
 export function createSealedSessions<Data extends object = Record<string, never>>(
   secrets: readonly Secret[],
@@ -54,6 +57,7 @@ export function createSealedSessions<Data extends object = Record<string, never>
 ): RevocableSessions<Data> {
   const { now = Date.now, outage = 'fail' } = options
   const lifetime = createLifetime(OPERATION, options)
+  expectMemory(revocations, lifetime)
   const events = createEventHub()
   const { format, cookies } = createCookies(OPERATION, options, now)
   const name = format.secureName
@@ -122,4 +126,12 @@ export function createSealedSessions<Data extends object = Record<string, never>
     sweep: async () => 0,
     close: () => undefined,
   }
+}
+
+/** A session that was ended and forgotten would let its holder in again. */
+function expectMemory({ tokenLifetime }: SealedRevocations, { longest }: Lifetime): void {
+  if (tokenLifetime >= longest) return
+  throw new RangeError(
+    `Cannot ${OPERATION} as the revocations must remember an ended session for ${longest} ms, the longest life of one: their tokenLifetime is ${tokenLifetime} ms`,
+  )
 }

@@ -22,6 +22,8 @@ import { decodeSnapshot, encodeSnapshot, type SealedSnapshot, secondOf } from '.
 
 /** The list of what was revoked, as `createRevocations` of `coatcheck/tokens` keeps it. */
 export interface SealedRevocations extends TokenRevocations {
+  /** How long a revoked session is remembered at least, in milliseconds: no session may live longer. */
+  readonly tokenLifetime: number
   /** Whether a login still counts. `unknown`: the list may be stale beyond its bound. `iat` is in seconds. */
   check(claims: {
     readonly sub: string
