@@ -51,7 +51,7 @@ export function createSqliteRevocationLog(
       `Cannot create an SQLite revocation log as interval must be > 0: received ${interval}`,
     )
   }
-  const queue = createLockQueue(database, { tableName, busyTimeout })
+  const queue = createLockQueue(database, { tableName, busyTimeout, user: USER })
   const table = openTable(database, tableName)
 
   return {
@@ -69,6 +69,7 @@ export function createSqliteRevocationLog(
       const follower = follow(table, queue, interval, listener)
       return {
         async echo(nonce) {
+          follower.await(nonce)
           await queue.write(() => table.insert(undefined, nonce, now() + NONCE_LIFETIME))
         },
         async close() {
@@ -91,7 +92,7 @@ export async function migrateSqliteRevocations(
 ): Promise<void> {
   const { tableName = DEFAULT_TABLE, busyTimeout = 10_000 } = options
   assertTableName(tableName)
-  const queue = createLockQueue(database, { tableName, busyTimeout })
+  const queue = createLockQueue(database, { tableName, busyTimeout, user: USER })
   await queue.administer(() => database.prepare('PRAGMA journal_mode = WAL').get())
   // AUTOINCREMENT, so that a number is never given twice, not even after rows were removed.
   await queue.write(() =>
@@ -107,6 +108,8 @@ export async function migrateSqliteRevocations(
 }
 
 const DEFAULT_TABLE = 'coatcheck_revocations'
+/** For messages. */
+const USER = { name: 'SQLite revocation log', migrate: 'migrateSqliteRevocations(database)' }
 
 interface Row {
   readonly seq: number | bigint
@@ -147,7 +150,10 @@ function follow(table: Table, queue: LockQueue, interval: number, listener: Revo
   let position: number | undefined
   let isBroken = false
   let isStopped = false
-  let timer = setTimeout(() => void poll(), 0).unref()
+  // A process that waits for its first nonce has nothing else to live for: SQLite has no socket.
+  let awaited: string | undefined
+  let hasEchoed = false
+  let timer = setTimeout(() => void poll(), 0)
 
   async function poll(): Promise<void> {
     try {
@@ -160,7 +166,9 @@ function follow(table: Table, queue: LockQueue, interval: number, listener: Revo
         listener.broken()
       }
     }
-    if (!isStopped) timer = setTimeout(() => void poll(), interval).unref()
+    if (isStopped) return
+    timer = setTimeout(() => void poll(), interval)
+    if (hasEchoed) timer.unref()
   }
 
   async function advance(): Promise<number> {
@@ -172,12 +180,17 @@ function follow(table: Table, queue: LockQueue, interval: number, listener: Revo
       if (isStopped) return 0
       position = Number(seq)
       listener.appended(position, decodeEntry(entry))
-      if (nonce !== null) listener.echoed(nonce, position)
+      if (nonce === null) continue
+      hasEchoed ||= nonce === awaited
+      listener.echoed(nonce, position)
     }
     return rows.length
   }
 
   return {
+    await(nonce: string) {
+      awaited = nonce
+    },
     stop() {
       isStopped = true
       clearTimeout(timer)
