@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -6,10 +7,15 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type Postgres, startPostgres } from '../lab/engines/postgres.ts'
+import { type Redis, startRedis } from '../lab/engines/redis.ts'
+import { describeWith } from './support/engines.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const running: ChildProcess[] = []
+/** How long a near cache or a list of revocations may be behind, in milliseconds. */
+const BOUND = 2_000
 
 afterEach(async () => {
   for (const child of running.splice(0)) {
@@ -81,6 +87,91 @@ describe('examples/express.ts', () => {
 
     expect(user).not.toBe(visitor)
     expect(await cart.json()).toEqual(['coat', 'hat'])
+    await rm(folder, { recursive: true })
+  })
+})
+
+describeWith(['redis-server'], 'examples/redis.ts', () => {
+  let redis: Redis
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  afterAll(() => redis.close())
+
+  it('keeps the login and the cart of a visitor on a second server', async () => {
+    const env = { REDIS_URL: redis.url }
+    const [one, other] = [await start('redis', env), await start('redis', env)]
+
+    const visitor = cookieOf(await post(`${one}/cart`, { item: 'coat' }))
+    const user = cookieOf(await post(`${one}/login`, { username: 'ada' }, visitor))
+    const cart = await post(`${other}/cart`, { item: 'hat' }, user)
+
+    expect(user).not.toBe(visitor)
+    expect(await cart.json()).toEqual(['coat', 'hat'])
+  })
+})
+
+describeWith(['redis-server'], 'examples/near-cache.ts', () => {
+  let redis: Redis
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  afterAll(() => redis.close())
+
+  it('answers from copies, and forgets a session that was ended on another server', async () => {
+    const env = { REDIS_URL: redis.url }
+    const [one, other] = [await start('near-cache', env), await start('near-cache', env)]
+    const cookie = cookieOf(await post(`${one}/login`, { username: 'ada' }))
+    const ask = async () => (await fetch(`${other}/me`, { headers: { cookie } })).json()
+    await expect.poll(ask).toMatchObject({ user: 'ada', hits: 3 })
+    const orderBefore = await post(`${other}/order`, {}, cookie)
+
+    await post(`${one}/logout`, {}, cookie)
+    const orderAfter = await post(`${other}/order`, {}, cookie)
+
+    expect([orderBefore.status, orderAfter.status]).toEqual([200, 401])
+    await expect.poll(ask, { timeout: BOUND }).toMatchObject({ user: null })
+  })
+})
+
+describeWith(['postgresql'], 'examples/postgres.ts', () => {
+  let postgres: Postgres
+  beforeAll(async () => {
+    postgres = await startPostgres()
+  })
+  afterAll(() => postgres.close())
+
+  it('lists the sessions of a user from two servers, and ends all but one', async () => {
+    const env = { DATABASE_URL: postgres.url }
+    const [one, other] = await Promise.all([start('postgres', env), start('postgres', env)])
+    const [here, there] = [
+      cookieOf(await post(`${one}/login`, { username: 'ada' })),
+      cookieOf(await post(`${other}/login`, { username: 'ada' })),
+    ]
+    const list = async (cookie: string) => (await fetch(`${one}/sessions`, { headers: { cookie } })).json()
+    const before = await list(here)
+
+    const ended = await fetch(`${one}/sessions`, { method: 'DELETE', headers: { cookie: here } })
+
+    expect(before).toHaveLength(2)
+    expect(await ended.json()).toEqual({ ended: 1 })
+    expect([await list(here), await list(there)]).toMatchObject([[{}], []])
+  })
+})
+
+describe('examples/sealed.ts', () => {
+  it('knows a login on a server that shares a secret, and a logout on it within the bound', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'coatcheck-example-'))
+    const env = { DATABASE: join(folder, 'revocations.db'), SESSION_SECRET: randomBytes(32).toString('hex') }
+    const [one, other] = [await start('sealed', env), await start('sealed', env)]
+    const cookie = cookieOf(await post(`${one}/login`, { username: 'ada', language: 'ko' }))
+    const ask = async () => (await fetch(`${other}/me`, { headers: { cookie } })).json()
+    const before = await ask()
+
+    await post(`${one}/logout`, {}, cookie)
+
+    expect(before).toEqual({ user: 'ada', language: 'ko' })
+    await expect.poll(ask, { timeout: BOUND }).toEqual({ user: null, language: null })
     await rm(folder, { recursive: true })
   })
 })
