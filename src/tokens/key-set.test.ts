@@ -306,7 +306,12 @@ describe('keys that do not fit', () => {
       .reduce((all, prime) => all * prime)
     const sound = BigInt(`0x${Buffer.from(generateKey('RS256').n ?? '', 'base64url').toString('hex')}`)
 
-    expect(hasRocaMark(65_537n ** 7n + product * 12_345n)).toBe(true)
+    const marked = (2n ** 2_047n / product + 1n) * product + 65_537n ** 7n
+    const n = Buffer.from(marked.toString(16), 'hex').toString('base64url')
+    const create = () =>
+      createTokens({ ...SETUP, keys: [{ kty: 'RSA', n, e: 'AQAB', kid: 'k-1', alg: 'RS256' }] })
+
+    expect(create).toThrow(/CVE-2017-15361/)
     expect(hasRocaMark(sound)).toBe(false)
   })
 })
