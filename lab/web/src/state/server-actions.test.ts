@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isPossible, serverActions } from './server-actions.ts'
+import { isLinkPossible, isPossible, linkActions, serverActions } from './server-actions.ts'
 
 describe('isPossible()', () => {
   it.each([
@@ -10,6 +10,18 @@ describe('isPossible()', () => {
     ['stopped', ['start']],
   ] as const)('offers for a server that is %s: %s', (status, expected) => {
     const offered = serverActions.filter((action) => isPossible(status, action))
+
+    expect(offered).toEqual(expected)
+  })
+})
+
+describe('isLinkPossible()', () => {
+  it.each([
+    ['whole', ['cut', 'slow']],
+    ['slow', ['cut', 'heal']],
+    ['cut', ['heal']],
+  ] as const)('offers for a network that is %s: %s', (link, expected) => {
+    const offered = linkActions.filter((action) => isLinkPossible(link, action))
 
     expect(offered).toEqual(expected)
   })

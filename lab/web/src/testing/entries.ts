@@ -30,6 +30,7 @@ export function createServer(server: Partial<ServerState> = {}): ServerState {
     pid: 1,
     url: 'http://127.0.0.1:1',
     status: 'ready',
+    link: undefined,
     healthy: true,
     active: 0,
     requestsPerSecond: 0,

@@ -45,4 +45,7 @@ const ICONS: Readonly<Record<ActionButtonProps['action'], string>> = {
   resume: 'M2 2.5v7M5 2.5l5 3.5-5 3.5z',
   start: 'M3.5 2.2l6 3.8-6 3.8z',
   drain: 'M6 1.5v6M3.5 5.5L6 8l2.5-2.5M2.5 10.5h7',
+  cut: 'M1 6h3M8 6h3M4.5 9l3-6',
+  slow: 'M6 2.5V6l2.5 1.5M6 1a5 5 0 1 1 0 10A5 5 0 1 1 6 1z',
+  heal: 'M1 6h10M4 3.5v5M8 3.5v5',
 }

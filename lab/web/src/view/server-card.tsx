@@ -6,7 +6,7 @@
 
 import type { VNode } from 'preact'
 import type { ServerState } from '../../../fleet/protocol.ts'
-import { isPossible, serverActions } from '../state/server-actions.ts'
+import { isLinkPossible, isPossible, linkActions, serverActions } from '../state/server-actions.ts'
 import { ActionButton } from './action-button.tsx'
 import { Badge, hueOf } from './badge.tsx'
 import { usePage } from './page.ts'
@@ -16,7 +16,7 @@ import { Sparkline } from './sparkline.tsx'
 /** Draws the card of a server. */
 export function ServerCard({ server }: { readonly server: ServerState }): VNode {
   const { lab, words } = usePage()
-  const { id, pid, status, healthy, active, answered, requestsPerSecond, sessions, sessionCount } = server
+  const { id, pid, status, link, healthy, active, answered, requestsPerSecond } = server
   const samples = lab.model.value.history.samples[id] ?? []
   const busy = lab.isPending(`servers/${id}`)
 
@@ -25,6 +25,7 @@ export function ServerCard({ server }: { readonly server: ServerState }): VNode 
       class={`panel server ${hueOf(id)}`}
       data-testid={`server-${id}`}
       data-status={status}
+      data-link={link}
       aria-labelledby={`server-${id}-name`}
       aria-busy={busy}
     >
@@ -46,8 +47,9 @@ export function ServerCard({ server }: { readonly server: ServerState }): VNode 
         <Fact name={words.t('active')} value={words.n(active)} />
         <Fact name={words.t('answered')} value={words.n(answered)} />
         <Fact name={words.t('pid')} value={pid === undefined ? '–' : String(pid)} />
+        {link && <Fact name={words.t('link')} value={words.t(`link.${link}`)} bad={link === 'cut'} />}
       </dl>
-      <SessionChips server={id} sessions={sessions} count={sessionCount} />
+      <SessionChips server={id} sessions={server.sessions} count={server.sessionCount} />
       <div class="actions">
         {serverActions.map((action) => (
           <ActionButton
@@ -59,6 +61,19 @@ export function ServerCard({ server }: { readonly server: ServerState }): VNode 
           />
         ))}
       </div>
+      {link && (
+        <div class="actions link-actions">
+          {linkActions.map((action) => (
+            <ActionButton
+              key={action}
+              action={action}
+              target={id}
+              possible={!busy && isLinkPossible(link, action)}
+              onPress={() => void lab.actOnServer(id, action)}
+            />
+          ))}
+        </div>
+      )}
     </article>
   )
 }

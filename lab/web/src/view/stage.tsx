@@ -7,7 +7,7 @@
 import type { VNode } from 'preact'
 import type { LabState, ServerState } from '../../../fleet/protocol.ts'
 import { sessionHome } from '../state/home.ts'
-import { layOutStage, pathOf, type StageLayout } from '../state/stage-layout.ts'
+import { type Curve, layOutStage, pathOf, pointOn, type StageLayout } from '../state/stage-layout.ts'
 import { hueOf } from './badge.tsx'
 import { Legend } from './legend.tsx'
 import { usePage } from './page.ts'
@@ -72,9 +72,9 @@ function Wires({ layout, servers }: WiresProps): VNode {
 
   return (
     <g class="wires">
-      {servers.map(({ id, status }) => {
-        const shelf = layout.shelves[id]
-        return shelf && <path key={id} d={pathOf(shelf)} class="shelf" data-broken={status === 'stopped'} />
+      {servers.map((server) => {
+        const shelf = layout.shelves[server.id]
+        return shelf && <Shelf key={server.id} shelf={shelf} server={server} />
       })}
       <path d={pathOf(layout.entrance)} stroke-width={widthFor(total)} />
       {servers.map(({ id, status, healthy, requestsPerSecond }) => (
@@ -86,6 +86,24 @@ function Wires({ layout, servers }: WiresProps): VNode {
           stroke-width={widthFor(requestsPerSecond)}
         />
       ))}
+    </g>
+  )
+}
+
+interface ShelfProps {
+  readonly shelf: Curve
+  readonly server: ServerState
+}
+
+/** The line from a server to its store. A sign in its middle says what is wrong with the network. */
+function Shelf({ shelf, server: { id, status, link } }: ShelfProps): VNode {
+  const { x, y } = pointOn(shelf, 0.5)
+
+  return (
+    <g data-testid={`stage-link-${id}`} data-link={link}>
+      <path d={pathOf(shelf)} class="shelf" data-broken={status === 'stopped'} />
+      {link === 'cut' && <path class="link-sign" d={`M${x - 6} ${y - 6}l12 12M${x + 6} ${y - 6}l-12 12`} />}
+      {link === 'slow' && <path class="link-sign" d={`M${x} ${y - 4}v4l3 2M${x - 7} ${y}a7 7 0 1 1 0 .1`} />}
     </g>
   )
 }
