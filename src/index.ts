@@ -6,7 +6,7 @@
 
 export type { DeepReadonly } from './session/attributes.ts'
 export type { CookieOptions } from './session/cookie.ts'
-export type { Duration } from './session/duration.ts'
+export type { Duration } from './duration.ts'
 export {
   type ErrorCode,
   LateWriteError,

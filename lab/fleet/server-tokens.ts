@@ -27,7 +27,7 @@ export interface ServerTokens {
   readonly tokens: ShopTokens
   readonly revocations: Revocations
   /** Secret that all servers share, for one purpose. */
-  secretFor(purpose: string): Uint8Array
+  readonly secretFor: (purpose: string) => Uint8Array
   close(): Promise<void>
 }
 

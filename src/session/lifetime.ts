@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Duration, readDuration } from './duration.ts'
+import { type Duration, readDuration } from '../duration.ts'
 
 /** Timeouts of the authentication assurance levels of NIST SP 800-63B-4. */
 export type TimeoutPreset = 'aal1' | 'aal2' | 'aal3'

@@ -8,7 +8,7 @@ import type { IndexedSessionStore, RevokingSessionStore, SessionStore } from '..
 import { createStoreClock } from './clock.ts'
 import { createCommits } from './commits.ts'
 import { createCookieValues } from './cookie-value.ts'
-import { type Duration, readDuration } from './duration.ts'
+import { type Duration, readDuration } from '../duration.ts'
 import { createEngine } from './engine.ts'
 import { createEventHub, type EventHub } from './events.ts'
 import { guardStore } from './guard.ts'
