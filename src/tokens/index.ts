@@ -5,6 +5,18 @@
  */
 
 export {
+  isSameOrigin,
+  type OriginNodeRequest,
+  type OriginWebRequest,
+  type SameOriginOptions,
+} from '../http/origin.ts'
+export {
+  type AccessCookie,
+  createAccessCookie,
+  type AccessCookieOptions,
+  type AccessCookieRequest,
+} from './access-cookie.ts'
+export {
   bearerChallenge,
   type BearerChallenge,
   type BearerChallengeOptions,
