@@ -46,14 +46,11 @@ export interface TokensOptions {
    * @default 10_000 for key pairs; 0 for HS256, whose signature costs little more than looking it up
    */
   readonly cacheSize?: number
-  /** Asked for every token that is otherwise good. Without it a token works until it expires. */
-  readonly revocations?: RevocationCheck
   /**
-   * Accepts tokens while the list of revocations cannot tell, so that somebody who was logged out may get in again.
-   *
-   * @default false
+   * Asked for every token that is otherwise good. Without it a token works until it expires. While it cannot tell, tokens
+   * are refused; `allowPossiblyRevoked` of `createRevocations` is the way to accept them.
    */
-  readonly allowUnknownRevocation?: boolean
+  readonly revocations?: RevocationCheck
   /** Refresh tokens; with them there are `login`, `rotate` and the other methods of {@link TokenPairs}. */
   readonly refresh?: RefreshTokens
 }
@@ -122,7 +119,6 @@ export function createTokens(options: TokensOptions): Tokens {
     cacheSize,
     cacheSecrets: options.cacheSize !== undefined,
     revocations,
-    allowUnknownRevocation: options.allowUnknownRevocation === true,
   })
   const issue = createIssuer({ issuer, audience, keys, now, lifetime, maxLength, revocations })
   return {

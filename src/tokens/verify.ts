@@ -51,7 +51,6 @@ export interface VerifierParts extends ExpectedClaims {
   /** Whether HS256 is remembered too. */
   readonly cacheSecrets: boolean
   readonly revocations: RevocationCheck | undefined
-  readonly allowUnknownRevocation: boolean
 }
 
 /** Most bytes that UTF-8 needs for one UTF-16 code unit. */
@@ -59,7 +58,7 @@ const UTF8_MAX = 3
 
 /** Creates the function that answers tokens. It throws on no input. */
 export function createVerifier(parts: VerifierParts): (token: unknown) => Verification {
-  const { keys, now, maxLength, revocations, allowUnknownRevocation } = parts
+  const { keys, now, maxLength, revocations } = parts
   const cache = parts.cacheSize > 0 ? createVerifiedTokens(parts.cacheSize) : undefined
   // One buffer for all tokens: nothing here waits, so nobody else writes it meanwhile.
   const bytes = Buffer.alloc(maxLength * UTF8_MAX)
@@ -99,7 +98,7 @@ export function createVerifier(parts: VerifierParts): (token: unknown) => Verifi
     const fault = findTimeFault(claims, now())
     if (fault) return REJECTED[fault]
     const status = revocations ? revocations.check(claims) : 'valid'
-    if (status === 'valid' || (status === 'unknown' && allowUnknownRevocation)) return { ok: true, claims }
+    if (status === 'valid') return { ok: true, claims }
     return REJECTED[status === 'unknown' ? 'revocation-unknown' : 'revoked']
   }
 

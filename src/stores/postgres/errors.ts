@@ -35,7 +35,8 @@ const advice: readonly (readonly [codes: RegExp, advice: string])[] = [
 /** Wraps a client's error. The message says what to do and holds neither keys nor data. */
 export function toUnavailable(error: unknown, names: PostgresNames): StoreUnavailableError {
   if (error instanceof StoreUnavailableError) return error
-  return new StoreUnavailableError(`Cannot use the PostgreSQL session store: ${explain(error, names)}`, {
+  const { user = 'PostgreSQL session store' } = names
+  return new StoreUnavailableError(`Cannot use the ${user}: ${explain(error, names)}`, {
     cause: withoutData(error),
   })
 }
@@ -48,10 +49,10 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : codeOf(errors?.[0])
 }
 
-function explain(error: unknown, { table }: PostgresNames): string {
+function explain(error: unknown, { table, migrate = 'migratePostgresStore(client)' }: PostgresNames): string {
   const code = codeOf(error)
   if (/^(42P01|3F000|42703)$/.test(code)) {
-    return `table ${table} is missing or out of date; call migratePostgresStore(client) first`
+    return `table ${table} is missing or out of date; call ${migrate} first`
   }
   for (const [codes, text] of advice) if (codes.test(code)) return text
   const message = error instanceof Error ? error.message : ''

@@ -30,6 +30,10 @@ export interface PostgresNames {
   readonly table: string
   readonly corrupt: string
   readonly migrations: string
+  /** What uses the tables, for messages. @default 'PostgreSQL session store' */
+  readonly user?: string
+  /** What makes them, for messages. @default 'migratePostgresStore(client)' */
+  readonly migrate?: string
   /** Function and trigger that tell of changes. */
   readonly notify: string
   /** Channel of the changes. Channels belong to the database, so the schema is in its name. */

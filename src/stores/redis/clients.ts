@@ -4,6 +4,7 @@
  * @module
  */
 
+import { SESSION_STORE } from './errors.ts'
 import { linkIoredis } from './ioredis.ts'
 import { linkNodeRedis, linkNodeRedisCluster, linkNodeRedisSentinel } from './node-redis.ts'
 
@@ -67,19 +68,20 @@ export interface RedisLink {
 /**
  * Makes a link of a client.
  *
+ * @param user What uses Redis, for messages.
  * @throws {TypeError} when it is none that the store can use.
  */
-export function linkClient(client: RedisClient): RedisLink {
+export function linkClient(client: RedisClient, user: string = SESSION_STORE): RedisLink {
   const given: Readonly<Record<string, unknown>> = Object(client)
   const has = (...names: readonly string[]) => names.every((name) => typeof given[name] === 'function')
   if (has('call', 'pipeline') && typeof given['status'] === 'string')
-    return linkIoredis(client as IoredisClient)
+    return linkIoredis(client as IoredisClient, user)
   if (has('sendCommand', 'getNodeClientForKey')) return linkNodeRedisCluster(client as NodeRedisCluster)
   if (has('sendCommand', 'getMasterNode')) return linkNodeRedisSentinel(client as NodeRedisSentinel)
   if (has('sendCommand') && typeof given['isOpen'] === 'boolean')
     return linkNodeRedis(client as NodeRedisClient)
   throw new TypeError(
-    'Cannot create a Redis session store as the client is none of: createClient(), createClientPool(), ' +
+    `Cannot create a ${user} as the client is none of: createClient(), createClientPool(), ` +
       'createCluster() or createSentinel() of redis 5 or newer, new Redis() or new Cluster() of ioredis',
   )
 }

@@ -6,7 +6,7 @@
 
 import { StoreUnavailableError } from '../store.ts'
 import type { RedisLink } from './clients.ts'
-import { toUnavailable } from './errors.ts'
+import { SESSION_STORE, toUnavailable } from './errors.ts'
 import { fenceScript, Outcome, type RedisScript } from './scripts.ts'
 
 /** How many replicas must have a write before it is acknowledged. */
@@ -20,6 +20,8 @@ export interface RedisWait {
 /** Options of {@link createCommands}. */
 export interface CommandOptions {
   readonly writeTimeout: number
+  /** What uses Redis, for messages. @default 'Redis session store' */
+  readonly user?: string
 }
 
 /** What scripts are called with: keys of one slot, and arguments. */
@@ -44,7 +46,8 @@ export interface RedisCommands {
 }
 
 /** Creates the commands over a link. */
-export function createCommands(link: RedisLink, { writeTimeout }: CommandOptions): RedisCommands {
+export function createCommands(link: RedisLink, options: CommandOptions): RedisCommands {
+  const { writeTimeout, user = SESSION_STORE } = options
   /** The server's clock less the monotonic one of this process; `undefined` until it is known. */
   let offset: number | undefined
 
@@ -55,7 +58,7 @@ export function createCommands(link: RedisLink, { writeTimeout }: CommandOptions
       if (!wait) return link.send(first, sent)
       // WAIT counts replicas that have what was written by its own connection, so it goes where the script went.
       const [answer, acknowledged] = await link.sendPair(first, sent, waitCommand(wait))
-      assertAcknowledged(acknowledged, wait)
+      assertAcknowledged(acknowledged, wait, user)
       return answer
     }
     try {
@@ -71,7 +74,7 @@ export function createCommands(link: RedisLink, { writeTimeout }: CommandOptions
     try {
       return await attempt(script, call)
     } catch (error) {
-      throw toUnavailable(error)
+      throw toUnavailable(error, user)
     }
   }
 
@@ -80,7 +83,7 @@ export function createCommands(link: RedisLink, { writeTimeout }: CommandOptions
       try {
         return await link.send(key, [...args])
       } catch (error) {
-        throw toUnavailable(error)
+        throw toUnavailable(error, user)
       }
     },
     run,
@@ -94,7 +97,7 @@ export function createCommands(link: RedisLink, { writeTimeout }: CommandOptions
         // Either its clock was not what was thought, or the write was under way for too long.
         if (performance.now() - startedAt < writeTimeout) continue
         throw new StoreUnavailableError(
-          `Cannot write to the Redis session store: the write reached the server after writeTimeout, ` +
+          `Cannot write to the ${user}: the write reached the server after writeTimeout, ` +
             `${writeTimeout} ms, and was not applied`,
         )
       }
@@ -103,7 +106,7 @@ export function createCommands(link: RedisLink, { writeTimeout }: CommandOptions
       const id = await run(fenceScript, { keys: [key], wait })
       if (id === replicationId) return
       throw new StoreUnavailableError(
-        'Cannot write to the Redis session store: another server became the primary meanwhile, and may not have the write',
+        `Cannot write to the ${user}: another server became the primary meanwhile, and may not have the write`,
       )
     },
     learn(now) {
@@ -116,10 +119,14 @@ function waitCommand({ replicas, timeout }: Required<RedisWait>): string[] {
   return ['WAIT', `${replicas}`, `${timeout}`]
 }
 
-function assertAcknowledged(acknowledged: unknown, { replicas, timeout }: Required<RedisWait>): void {
+function assertAcknowledged(
+  acknowledged: unknown,
+  { replicas, timeout }: Required<RedisWait>,
+  user: string,
+): void {
   if (Number(acknowledged) >= replicas) return
   throw new StoreUnavailableError(
-    `Cannot write to the Redis session store: ${Number(acknowledged)} of ${replicas} replicas have acknowledged it in ` +
+    `Cannot write to the ${user}: ${Number(acknowledged)} of ${replicas} replicas have acknowledged it in ` +
       `${timeout} ms; it may or may not last. Look at the replicas`,
   )
 }

@@ -47,10 +47,20 @@ const advice: readonly (readonly [pattern: RegExp, advice: string])[] = [
   ],
 ]
 
-/** Wraps an error of a client. The message says what to do and holds neither keys nor data. */
-export function toUnavailable(error: unknown): StoreUnavailableError | CorruptRecordError {
+/** What messages call the part that uses Redis, unless it is another one. */
+export const SESSION_STORE = 'Redis session store'
+
+/**
+ * Wraps an error of a client. The message says what to do and holds neither keys nor data.
+ *
+ * @param user What uses Redis, for the message.
+ */
+export function toUnavailable(
+  error: unknown,
+  user: string = SESSION_STORE,
+): StoreUnavailableError | CorruptRecordError {
   if (error instanceof StoreUnavailableError || error instanceof CorruptRecordError) return error
-  return new StoreUnavailableError(`Cannot use the Redis session store: ${explain(error)}`, { cause: error })
+  return new StoreUnavailableError(`Cannot use the ${user}: ${explain(error)}`, { cause: error })
 }
 
 /** Says what to do about an error of a client. */

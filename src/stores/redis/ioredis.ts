@@ -5,12 +5,13 @@
  */
 
 import type { IoredisClient, RedisLink } from './clients.ts'
+import { SESSION_STORE } from './errors.ts'
 import { isRedirect } from './node-redis.ts'
 
-/** Links a client of one server, of a primary that Sentinels tell, or of a cluster. */
-export function linkIoredis(client: IoredisClient): RedisLink {
+/** Links a client of one server, of a primary that Sentinels tell, or of a cluster. `user` is for messages. */
+export function linkIoredis(client: IoredisClient, user: string = SESSION_STORE): RedisLink {
   const isCluster = client.isCluster === true
-  assertOptions(client.options)
+  assertOptions(client.options, user)
   let wasReady = false
 
   /** As of node-redis: what a client queues while it is cut off is sent when nobody waits for it any more. */
@@ -48,17 +49,17 @@ export function linkIoredis(client: IoredisClient): RedisLink {
   }
 }
 
-function assertOptions(options: object): void {
+function assertOptions(options: object, user: string): void {
   const { keyPrefix, scaleReads } = options as { readonly keyPrefix?: unknown; readonly scaleReads?: unknown }
   if (keyPrefix) {
     throw new TypeError(
-      'Cannot create a Redis session store as the client has a keyPrefix, which invalidations would miss; ' +
+      `Cannot create a ${user} as the client has a keyPrefix, which invalidations would miss; ` +
         "leave it out and set the store's own prefix",
     )
   }
   if (scaleReads !== undefined && scaleReads !== 'master') {
     throw new TypeError(
-      'Cannot create a Redis session store as the client reads from replicas, which lag behind what is ' +
+      `Cannot create a ${user} as the client reads from replicas, which lag behind what is ` +
         "acknowledged; set scaleReads: 'master'",
     )
   }

@@ -20,6 +20,9 @@ const SETTLED_AFTER = 10
 /** Records that a list reads at a time. */
 const CHUNK = 128
 
+/** A key with its score. */
+type Entry = readonly [key: string, score: string]
+
 /** The index of users. */
 export interface PrincipalIndex {
   /** Name of a user's set; `undefined` for a visitor. */
@@ -48,6 +51,11 @@ export function createPrincipalIndex(
     await commands.run(leaveScript, { keys: [index], args: ['0', ...entries] }).catch(() => undefined)
   }
 
+  async function members(index: string): Promise<{ seconds: number; entries: readonly Entry[] }> {
+    const answer = (await commands.run(membersScript, { keys: [index] })) as readonly unknown[]
+    return { seconds: Number(answer[0]), entries: pairs(answer.slice(1).map(String)) }
+  }
+
   return {
     keyOf,
 
@@ -63,19 +71,29 @@ export function createPrincipalIndex(
     async list(principal) {
       const index = keyOf(principal)
       if (index === undefined) return []
-      const answer = (await commands.run(membersScript, { keys: [index] })) as readonly unknown[]
-      const seconds = Number(answer[0])
-      const entries = pairs(answer.slice(1).map(String))
+      const seen = new Set<string>()
       const sessions: StoredSession[] = []
       const strays: string[] = []
-      for (let start = 0; start < entries.length; start += CHUNK) {
-        const chunk = entries.slice(start, start + CHUNK)
-        const found = await Promise.all(chunk.map(([key]) => read(key)))
-        for (const [position, [key, score]] of chunk.entries()) {
-          const session = found[position]
-          if (session?.principal === principal) sessions.push(session)
-          else if (ageOf(score, seconds) >= SETTLED_AFTER) strays.push(key, score)
+      for (;;) {
+        const { seconds, entries } = await members(index)
+        const unseen = entries.filter(([key]) => !seen.has(key))
+        let hasMoved = false
+        for (let start = 0; start < unseen.length; start += CHUNK) {
+          const chunk = unseen.slice(start, start + CHUNK)
+          const found = await Promise.all(chunk.map(([key]) => read(key)))
+          for (const [position, [key, score]] of chunk.entries()) {
+            const session = found[position]
+            seen.add(key)
+            if (session?.principal === principal) sessions.push(session)
+            else {
+              hasMoved = true
+              if (ageOf(score, seconds) >= SETTLED_AFTER) strays.push(key, score)
+            }
+          }
         }
+        // A session that was moved to a new key since the index was read is found under neither: not under the old key, as
+        // it is there no more, nor under the new one, which was entered before. Whoever revokes would miss it.
+        if (!hasMoved) break
       }
       if (strays.length > 0) await remove(index, strays)
       return sessions
@@ -88,6 +106,6 @@ function ageOf(score: string, seconds: number): number {
   return (((seconds - Number(score)) % SCORE_UNIT) + SCORE_UNIT) % SCORE_UNIT
 }
 
-function pairs(flat: readonly string[]): readonly (readonly [string, string])[] {
+function pairs(flat: readonly string[]): readonly Entry[] {
   return flat.flatMap((text, index) => (index % 2 === 0 ? [[text, flat[index + 1] ?? ''] as const] : []))
 }

@@ -5,6 +5,7 @@
  */
 
 import type { RedisWait } from './commands.ts'
+import { SESSION_STORE } from './errors.ts'
 
 /** Options of {@link createRedisStore}. */
 export interface RedisStoreOptions {
@@ -74,25 +75,38 @@ export function readSettings(options: RedisStoreOptions): RedisStoreSettings {
 /**
  * Reads the prefix.
  *
+ * @param user What uses Redis, for the message.
  * @throws {RangeError} when it cannot be one.
  */
-export function readPrefix({ prefix = DEFAULT_PREFIX }: Pick<RedisStoreOptions, 'prefix'>): string {
+export function readPrefix(
+  { prefix = DEFAULT_PREFIX }: Pick<RedisStoreOptions, 'prefix'>,
+  user: string = SESSION_STORE,
+): string {
   if (/^[^{}]{1,100}$/s.test(prefix)) return prefix
   throw new RangeError(
-    `Cannot create a Redis session store as prefix must be 1 to 100 characters without braces: received ${JSON.stringify(prefix)}`,
+    `Cannot create a ${user} as prefix must be 1 to 100 characters without braces: received ${JSON.stringify(prefix)}`,
   )
 }
 
-function readWait({ replicas, timeout = DEFAULT_WAIT_TIMEOUT }: RedisWait): Required<RedisWait> {
+/**
+ * Reads for how many replicas to wait.
+ *
+ * @param user What uses Redis, for the message.
+ * @throws {RangeError} when it cannot be so.
+ */
+export function readWait(
+  { replicas, timeout = DEFAULT_WAIT_TIMEOUT }: RedisWait,
+  user: string = SESSION_STORE,
+): Required<RedisWait> {
   if (!(Number.isInteger(replicas) && replicas > 0)) {
     throw new RangeError(
-      `Cannot create a Redis session store as wait.replicas must be a whole number > 0: received ${replicas}`,
+      `Cannot create a ${user} as wait.replicas must be a whole number > 0: received ${replicas}`,
     )
   }
   // WAIT takes 0 for no limit, and then holds the connection until a replica comes back.
   if (!(Number.isInteger(timeout) && timeout > 0)) {
     throw new RangeError(
-      `Cannot create a Redis session store as wait.timeout must be a whole number > 0: received ${timeout}`,
+      `Cannot create a ${user} as wait.timeout must be a whole number > 0: received ${timeout}`,
     )
   }
   return { replicas, timeout }

@@ -25,20 +25,32 @@ export function isLocked(error: unknown): boolean {
   return hasCode(error, 5, 'SQLITE_BUSY') || hasCode(error, 6, 'SQLITE_LOCKED')
 }
 
+/** What uses the file, and what makes its table, for messages. */
+export interface SqliteUser {
+  readonly name: string
+  readonly migrate: string
+}
+
+const SESSION_STORE: SqliteUser = { name: 'SQLite session store', migrate: 'migrateSqliteStore(database)' }
+
 /** Wraps a client's error. The message says what to do and holds neither keys nor data. */
-export function toUnavailable(error: unknown, tableName: string): StoreUnavailableError {
+export function toUnavailable(
+  error: unknown,
+  tableName: string,
+  user: SqliteUser = SESSION_STORE,
+): StoreUnavailableError {
   if (error instanceof StoreUnavailableError) return error
-  return new StoreUnavailableError(`Cannot use the SQLite session store: ${explain(error, tableName)}`, {
+  return new StoreUnavailableError(`Cannot use the ${user.name}: ${explain(error, tableName, user)}`, {
     cause: error,
   })
 }
 
-function explain(error: unknown, tableName: string): string {
+function explain(error: unknown, tableName: string, { migrate }: SqliteUser): string {
   if (isLocked(error)) return 'another process kept the file locked for longer than busyTimeout'
   for (const [code, [name, text]] of advice) if (hasCode(error, code, name)) return text
   const message = error instanceof Error ? error.message : ''
   if (/no such (table|column)|has no column/.test(message)) {
-    return `table "${tableName}" is missing or out of date; call migrateSqliteStore(database) first`
+    return `table "${tableName}" is missing or out of date; call ${migrate} first`
   }
   if (/not open|closed|finalized/.test(message)) return 'its connection is closed; open it again'
   return 'the database refused; see the cause'

@@ -5,7 +5,7 @@
  */
 
 import type { SqliteDatabase } from '../sqlite.ts'
-import { isLocked, toUnavailable } from './errors.ts'
+import { isLocked, type SqliteUser, toUnavailable } from './errors.ts'
 
 /** Runs database calls: at once while nobody holds a lock, otherwise in turn. */
 export interface LockQueue {
@@ -25,6 +25,8 @@ export interface LockQueueOptions {
   readonly busyTimeout: number
   /** Set on the connection before the first call; `undefined` leaves it as it is. */
   readonly synchronous?: 'normal' | 'full' | undefined
+  /** Named in error messages. @default the session store */
+  readonly user?: SqliteUser
 }
 
 /** A call that met a lock. */
@@ -55,7 +57,7 @@ const SLICE = 4
  */
 export function createLockQueue(
   database: SqliteDatabase,
-  { tableName, busyTimeout, synchronous }: LockQueueOptions,
+  { tableName, busyTimeout, synchronous, user }: LockQueueOptions,
 ): LockQueue {
   if (!(busyTimeout >= 0 && busyTimeout < Number.POSITIVE_INFINITY)) {
     throw new RangeError(`Cannot create an SQLite store as busyTimeout must be >= 0: received ${busyTimeout}`)
@@ -82,14 +84,14 @@ export function createLockQueue(
       let lastError = firstError
       waiters.push({
         deadline: performance.now() + busyTimeout,
-        giveUp: () => reject(toUnavailable(lastError, tableName)),
+        giveUp: () => reject(toUnavailable(lastError, tableName, user)),
         settle() {
           try {
             resolve(attempt(call))
           } catch (error) {
             lastError = error
             if (isLocked(error)) return false
-            reject(toUnavailable(error, tableName))
+            reject(toUnavailable(error, tableName, user))
           }
           return true
         },
@@ -120,7 +122,7 @@ export function createLockQueue(
     try {
       return Promise.resolve(attempt(call))
     } catch (error) {
-      return isLocked(error) ? wait(call, error) : Promise.reject(toUnavailable(error, tableName))
+      return isLocked(error) ? wait(call, error) : Promise.reject(toUnavailable(error, tableName, user))
     }
   }
 

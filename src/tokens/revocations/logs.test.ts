@@ -172,7 +172,8 @@ for (const kind of revocationBackends) {
     })
 
     it('carries many revocations of two servers at once, without reading everything again', async () => {
-      const servers = [await createServer(), await createServer()]
+      // A lapse reads everything again too, and a busy machine has one within a second.
+      const servers = [await createServer({ bound: '10s' }), await createServer({ bound: '10s' })]
       const snapshots = servers.map(({ revocations }) => revocations.stats.snapshots)
       const sids = Array.from({ length: 200 }, unique)
 
@@ -236,6 +237,7 @@ for (const kind of revocationBackends) {
           await engine!.kill()
           await expect(here.revocations.revokeSession(unique())).rejects.toMatchObject({
             code: 'ERR_STORE_UNAVAILABLE',
+            message: expect.stringMatching(/revocation/),
           })
           await until(() => there.revocations.check({ sub: 'ada', iat: 9e9 }) === 'unknown')
           await engine!.start()

@@ -164,7 +164,8 @@ function readNames({
   schema = 'public',
   tableName = 'coatcheck_revocations',
 }: PostgresRevocationOptions): PostgresNames {
-  return nameTables({ schema, tableName })
+  const names = nameTables({ schema, tableName })
+  return { ...names, user: 'PostgreSQL revocation log', migrate: 'migratePostgresRevocations(client)' }
 }
 
 function isEntry(entry: RevocationEntry | undefined): entry is RevocationEntry {

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import type { RevocationEntry, RevocationListener, RevocationLog } from '../revocation-log.ts'
 import { linkClient, type RedisClient } from '../../stores/redis/clients.ts'
 import { createCommands, type RedisWait } from '../../stores/redis/commands.ts'
-import { readPrefix } from '../../stores/redis/settings.ts'
+import { readPrefix, readWait } from '../../stores/redis/settings.ts'
 import type { RedisScript } from '../../stores/redis/scripts.ts'
 import { StoreUnavailableError } from '../../stores/store.ts'
 import { keepConnected } from './channel.ts'
@@ -30,6 +30,9 @@ export interface RedisRevocationLogOptions {
   readonly wait?: RedisWait
 }
 
+/** For messages. */
+const USER = 'Redis revocation log'
+
 /** 200 ms is longer than a replica takes that is there. */
 const WAIT_TIMEOUT = 200
 
@@ -39,7 +42,7 @@ const WAIT_TIMEOUT = 200
  * It listens on a connection of its own, which it makes by `duplicate()` and closes. Clients stay open.
  *
  * @throws {TypeError} when the client is none that it can use.
- * @throws {RangeError} when the prefix cannot be one.
+ * @throws {RangeError} when the prefix or `wait` cannot be so.
  * @example
  * ```ts
  * const client = await createClient({ url }).connect()
@@ -50,9 +53,9 @@ export function createRedisRevocationLog(
   client: RedisClient & DuplicableRedisClient,
   options: RedisRevocationLogOptions = {},
 ): RevocationLog {
-  const prefix = readPrefix(options)
-  const wait = options.wait && { timeout: WAIT_TIMEOUT, ...options.wait }
-  const commands = createCommands(linkClient(client), { writeTimeout: 2_000 })
+  const prefix = readPrefix(options, USER)
+  const wait = options.wait && readWait(options.wait, USER)
+  const commands = createCommands(linkClient(client, USER), { writeTimeout: 2_000, user: USER })
   // One slot of a cluster for all of them.
   const [entries, counter, fence] = ['entries', 'sequence', 'fence'].map(
     (name) => `${prefix}{revocations}:${name}`,
