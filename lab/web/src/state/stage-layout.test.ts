@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { createEntry } from '../testing/entries.ts'
-import { type Box, layOutStage, placeRequest, pointOn, type StageLayout, WIDE_FROM } from './stage-layout.ts'
+import {
+  type Box,
+  layOutStage,
+  placeRequest,
+  pointOn,
+  type StageLayout,
+  STORE_LINE,
+  WIDE_FROM,
+} from './stage-layout.ts'
 
 const boxesOf = (layout: StageLayout): Box[] =>
   [layout.browser, layout.balancer, ...Object.values(layout.servers), layout.store].filter(
@@ -11,41 +19,53 @@ const overlap = (a: Box, b: Box): boolean =>
   Math.abs(a.x - b.x) < (a.width + b.width) / 2 && Math.abs(a.y - b.y) < (a.height + b.height) / 2
 
 const rooms = [280, 320, 388, WIDE_FROM - 1, WIDE_FROM, 700, 1_200].flatMap((width) =>
-  [1, 3, 5].flatMap((count) => [true, false].map((withStore) => ({ width, count, withStore }))),
+  [1, 3, 5].flatMap((count) => [undefined, 1, 2, 6].map((lines) => ({ width, count, lines }))),
 )
 
 describe('layOutStage()', () => {
-  it.each(rooms)('keeps every box inside and apart: $width px, $count servers, store $withStore', (room) => {
-    const ids = ['A', 'B', 'C', 'D', 'E'].slice(0, room.count)
+  it.each(rooms)(
+    'keeps every box inside and apart: $width px, $count servers, $lines lines in the store',
+    (room) => {
+      const ids = ['A', 'B', 'C', 'D', 'E'].slice(0, room.count)
 
-    const layout = layOutStage({ width: room.width, height: 232 }, ids, room.withStore)
+      const layout = layOutStage({ width: room.width, height: 232 }, ids, room.lines)
 
-    const boxes = boxesOf(layout)
-    for (const { x, y, width, height } of boxes) {
-      expect(x - width / 2).toBeGreaterThanOrEqual(0)
-      expect(x + width / 2).toBeLessThanOrEqual(layout.width)
-      expect(y - height / 2).toBeGreaterThanOrEqual(0)
-      expect(y + height / 2).toBeLessThanOrEqual(layout.height)
-    }
-    const pairs = boxes.flatMap((a, index) => boxes.slice(index + 1).map((b) => [a, b] as const))
-    expect(pairs.filter(([a, b]) => overlap(a, b))).toEqual([])
-  })
+      const boxes = boxesOf(layout)
+      for (const { x, y, width, height } of boxes) {
+        expect(x - width / 2).toBeGreaterThanOrEqual(0)
+        expect(x + width / 2).toBeLessThanOrEqual(layout.width)
+        expect(y - height / 2).toBeGreaterThanOrEqual(0)
+        expect(y + height / 2).toBeLessThanOrEqual(layout.height)
+      }
+      const pairs = boxes.flatMap((a, index) => boxes.slice(index + 1).map((b) => [a, b] as const))
+      expect(pairs.filter(([a, b]) => overlap(a, b))).toEqual([])
+    },
+  )
 
   it('draws no store where there is none', () => {
-    const layout = layOutStage({ width: 800, height: 0 }, ['A'], false)
+    const layout = layOutStage({ width: 800, height: 0 }, ['A'], undefined)
 
     expect(layout.store).toBeUndefined()
     expect(layout.shelves).toEqual({})
   })
 
+  it.each([
+    [1_200, 1],
+    [388, 3],
+  ])('lets the store grow with the names in it: %i px, %i beside each other', (width, beside) => {
+    const heights = [3, 6].map((lines) => layOutStage({ width, height: 0 }, ['A'], lines).store?.height ?? 0)
+
+    expect((heights[1] ?? 0) - (heights[0] ?? 0)).toBe((3 / beside) * STORE_LINE)
+  })
+
   it('uses the height that it is given when it is wide', () => {
-    expect(layOutStage({ width: 800, height: 400 }, ['A'], false).height).toBe(400)
-    expect(layOutStage({ width: 400, height: 900 }, ['A'], false).height).toBe(292)
+    expect(layOutStage({ width: 800, height: 400 }, ['A'], undefined).height).toBe(400)
+    expect(layOutStage({ width: 400, height: 900 }, ['A'], undefined).height).toBe(302)
   })
 })
 
 describe('placeRequest()', () => {
-  const layout = layOutStage({ width: 800, height: 300 }, ['A', 'B'], false)
+  const layout = layOutStage({ width: 800, height: 300 }, ['A', 'B'], undefined)
   const { entrance, lanes } = layout
 
   it('goes to the server that answered and back again', () => {

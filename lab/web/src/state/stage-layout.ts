@@ -51,6 +51,11 @@ export interface StageLayout {
 /** Requests keep to one side of the line, answers to the other, like cars on a road. */
 const LANE_OFFSET = 4
 
+/** Height of a name in the box behind the servers. */
+export const STORE_LINE = 17
+
+const NARROW_STORE_TOP = 320
+
 /** Part of the way out that lies before the balancer. */
 const ENTRANCE_PART = 0.4
 
@@ -64,14 +69,22 @@ export interface Room {
   readonly height: number
 }
 
-/** Lays out the drawing for the room it has. */
-export function layOutStage(room: Room, serverIds: readonly string[], withStore: boolean): StageLayout {
+/**
+ * Lays out the drawing for the room it has.
+ *
+ * @param storeLines Names that the box behind the servers has to hold; `undefined` when there is no such box.
+ */
+export function layOutStage(
+  room: Room,
+  serverIds: readonly string[],
+  storeLines: number | undefined,
+): StageLayout {
   const { width } = room
   const wide = width >= WIDE_FROM
   const count = Math.max(1, serverIds.length)
-  const minHeight = wide ? Math.max(232, count * 72 + 16) : withStore ? 388 : 292
+  const minHeight = wide ? minWideHeight(count, storeLines) : minNarrowHeight(storeLines)
   const height = wide ? Math.max(minHeight, room.height) : minHeight
-  const boxes = wide ? placeWide(width, height, count, withStore) : placeNarrow(width, count, withStore)
+  const boxes = wide ? placeWide(width, height, count, storeLines) : placeNarrow(width, count, storeLines)
   const servers = Object.fromEntries(serverIds.map((id, index) => [id, boxes.servers[index]!]))
   const curves = (join: (box: Box) => Curve): Record<string, Curve> =>
     Object.fromEntries(Object.entries(servers).map(([id, box]) => [id, join(box)]))
@@ -118,6 +131,25 @@ export function pathOf({ from, c1, c2, to }: Curve): string {
   return `M${from.x} ${from.y}C${c1.x} ${c1.y} ${c2.x} ${c2.y} ${to.x} ${to.y}`
 }
 
+/** Names stand below each other in a wide drawing, and so many beside each other in a narrow one. */
+export function storeColumns(lines: number, wide: boolean): number {
+  return wide ? 1 : Math.min(3, lines)
+}
+
+function storeHeight(lines: number, wide: boolean): number {
+  const rows = Math.ceil(lines / storeColumns(lines, wide))
+  return wide ? Math.max(112, 72 + STORE_LINE * rows) : 60 + STORE_LINE * rows
+}
+
+function minWideHeight(count: number, storeLines: number | undefined): number {
+  const store = storeLines === undefined ? 0 : storeHeight(storeLines, true) + 16
+  return Math.max(232, count * 72 + 16, store)
+}
+
+function minNarrowHeight(storeLines: number | undefined): number {
+  return storeLines === undefined ? 302 : NARROW_STORE_TOP + storeHeight(storeLines, false) + 4
+}
+
 interface Boxes {
   readonly browser: Box
   readonly balancer: Box
@@ -125,11 +157,12 @@ interface Boxes {
   readonly store: Box | undefined
 }
 
-function placeWide(width: number, height: number, count: number, withStore: boolean): Boxes {
+function placeWide(width: number, height: number, count: number, storeLines: number | undefined): Boxes {
+  const withStore = storeLines !== undefined
   const middle = height / 2
   const edge = 52
-  const right = width - edge - 2
-  const serverX = withStore ? width * 0.65 : right - 20
+  const right = width - edge - 6
+  const serverX = withStore ? width * 0.65 : right - 16
   const gap = Math.min(110, (height - 8) / count)
   return {
     browser: { x: edge + 2, y: middle, width: 100, height: 84 },
@@ -140,11 +173,11 @@ function placeWide(width: number, height: number, count: number, withStore: bool
       width: 136,
       height: 60,
     })),
-    store: withStore ? { x: right, y: middle, width: 104, height: 112 } : undefined,
+    store: withStore ? { x: right, y: middle, width: 112, height: storeHeight(storeLines, true) } : undefined,
   }
 }
 
-function placeNarrow(width: number, count: number, withStore: boolean): Boxes {
+function placeNarrow(width: number, count: number, storeLines: number | undefined): Boxes {
   const middle = width / 2
   const gap = width / count
   return {
@@ -156,7 +189,17 @@ function placeNarrow(width: number, count: number, withStore: boolean): Boxes {
       width: Math.min(124, gap - 8),
       height: 68,
     })),
-    store: withStore ? { x: middle, y: 352, width: 190, height: 64 } : undefined,
+    store: storeLines === undefined ? undefined : placeNarrowStore(width, storeLines),
+  }
+}
+
+function placeNarrowStore(width: number, lines: number): Box {
+  const height = storeHeight(lines, false)
+  return {
+    x: width / 2,
+    y: NARROW_STORE_TOP + height / 2,
+    width: Math.min(width - 8, storeColumns(lines, false) > 2 ? 300 : 220),
+    height,
   }
 }
 

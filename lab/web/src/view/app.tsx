@@ -39,7 +39,7 @@ export function App(): VNode {
           <div class="content">
             <div class="top">
               <Stage state={state} />
-              <TrafficPanel traffic={state.traffic} />
+              <TrafficPanel strategy={state.strategy} traffic={state.traffic} />
             </div>
             <section id="servers" tabIndex={-1} aria-labelledby="servers-title">
               <h2 id="servers-title" class="visually-hidden">

@@ -6,6 +6,7 @@
 
 import type { VNode } from 'preact'
 import type { RequestEntry } from '../../../fleet/protocol.ts'
+import { isWithVisitor, sessionHome } from '../state/home.ts'
 import { formatDuration, formatTime, isSameHandle, shortHandle } from '../text/format.ts'
 import { Badge } from './badge.tsx'
 import { usePage } from './page.ts'
@@ -15,6 +16,8 @@ export function FeedRow({ entry }: { readonly entry: RequestEntry }): VNode {
   const { lab, words } = usePage()
   const { seq, at, method, path, status, server, routedBy, session, sessionSet, milliseconds } = entry
   const followed = lab.followed.value
+  const state = lab.state.value
+  const withVisitor = state !== undefined && isWithVisitor(sessionHome(state))
   const highlighted = isSameHandle(followed, session) || isSameHandle(followed, sessionSet)
 
   return (
@@ -34,7 +37,7 @@ export function FeedRow({ entry }: { readonly entry: RequestEntry }): VNode {
       <td class="reason">{routedBy}</td>
       <td class="handles">
         {session === undefined ? (
-          <span class="hint" title={words.t('noSession')}>
+          <span class="hint" title={words.t(withVisitor ? 'noSessionId' : 'noSession')}>
             –
           </span>
         ) : (

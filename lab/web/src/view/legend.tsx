@@ -7,8 +7,16 @@
 import type { VNode } from 'preact'
 import { usePage } from './page.ts'
 
+/** Properties of {@link Legend}. */
+export interface LegendProps {
+  /** Nothing moves. */
+  readonly still: boolean
+  /** The fleet sees which cookies name a session; it cannot when the cookie is the session. */
+  readonly withCookies: boolean
+}
+
 /** Draws the legend; with reduced motion it says why nothing moves. */
-export function Legend({ still }: { readonly still: boolean }): VNode {
+export function Legend({ still, withCookies }: LegendProps): VNode {
   const { words } = usePage()
   if (still) return <p class="legend hint">{words.t('motionOff')}</p>
 
@@ -24,10 +32,12 @@ export function Legend({ still }: { readonly still: boolean }): VNode {
         <Mark kind="dot hue-2" />
         {words.t('legendServed')}
       </li>
-      <li>
-        <Mark kind="dot hue-0 ringed" />
-        {words.t('legendCookie')}
-      </li>
+      {withCookies && (
+        <li>
+          <Mark kind="dot hue-0 ringed" />
+          {words.t('legendCookie')}
+        </li>
+      )}
       <li>
         <Mark kind="dot failed" />
         {words.t('legendFailed')}

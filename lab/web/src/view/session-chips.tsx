@@ -6,6 +6,7 @@
 
 import type { VNode } from 'preact'
 import type { HeldSession } from '../../../fleet/protocol.ts'
+import { isWithVisitor, type SessionHome, sessionHome } from '../state/home.ts'
 import { isSameHandle, shortHandle } from '../text/format.ts'
 import { usePage } from './page.ts'
 
@@ -22,13 +23,25 @@ export interface SessionChipsProps {
 
 /** Draws the newest sessions as buttons: pressing one highlights it on every server and in the feed. */
 export function SessionChips({ server, sessions, count }: SessionChipsProps): VNode {
-  const { words } = usePage()
+  const { lab, words } = usePage()
+  const state = lab.state.value
+  const home = state && sessionHome(state)
   const shown = sessions.slice(0, CHIP_LIMIT)
+  if (isWithVisitor(home)) {
+    return (
+      <div class="sessions">
+        <h4>{words.t('sessions.visitor')}</h4>
+        <p class="hint" data-testid={`server-${server}-no-sessions`}>
+          {words.t(home === 'token' ? 'noSessionsToken' : 'noSessionsSealed')}
+        </p>
+      </div>
+    )
+  }
 
   return (
     <div class="sessions">
       <h4>
-        {words.t('sessions')}{' '}
+        {words.t(titleOf(home))}{' '}
         <span class="count" data-testid={`server-${server}-sessions`}>
           {words.n(count)}
         </span>
@@ -49,6 +62,12 @@ export function SessionChips({ server, sessions, count }: SessionChipsProps): VN
       )}
     </div>
   )
+}
+
+function titleOf(home: SessionHome | undefined) {
+  if (home === 'servers') return 'sessions.held'
+  if (home === 'copies') return 'sessions.all'
+  return home === 'file-copied' || home === 'engines-copied' ? 'sessions.copies' : 'sessions.served'
 }
 
 function Chip({ session }: { readonly session: HeldSession }): VNode {

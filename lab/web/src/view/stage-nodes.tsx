@@ -5,7 +5,7 @@
  */
 
 import type { VNode } from 'preact'
-import type { EngineState, ServerState } from '../../../fleet/protocol.ts'
+import type { ServerState } from '../../../fleet/protocol.ts'
 import type { Box } from '../state/stage-layout.ts'
 import { hueOf } from './badge.tsx'
 import { usePage } from './page.ts'
@@ -15,10 +15,12 @@ export interface NodeProps {
   readonly box: Box
   readonly title: string
   readonly children: string
+  /** What of a session is in there; `undefined`: nothing. */
+  readonly holds?: string | undefined
 }
 
 /** A box with a title and a line of text. */
-export function Node({ box, title, children }: NodeProps): VNode {
+export function Node({ box, title, holds, children }: NodeProps): VNode {
   return (
     <g class="node" transform={`translate(${box.x} ${box.y})`}>
       <NodeFrame box={box} />
@@ -28,6 +30,7 @@ export function Node({ box, title, children }: NodeProps): VNode {
       <text class="node-text" y="15">
         {children}
       </text>
+      <Holds box={box}>{holds}</Holds>
     </g>
   )
 }
@@ -36,10 +39,20 @@ function NodeFrame({ box: { width, height } }: { readonly box: Box }): VNode {
   return <rect class="node-frame" x={-width / 2} y={-height / 2} width={width} height={height} rx="12" />
 }
 
+/** Properties of {@link ServerNode}. */
+export interface ServerNodeProps {
+  readonly server: ServerState
+  readonly box: Box
+  /** What of a session is in its memory; `undefined`: nothing. */
+  readonly holds: string | undefined
+  /** Of how many sessions it knows, in a word or two. */
+  readonly children: string
+}
+
 /** A server: letter, colour, state, sessions. */
-export function ServerNode({ server, box }: { readonly server: ServerState; readonly box: Box }): VNode {
+export function ServerNode({ server, box, holds, children }: ServerNodeProps): VNode {
   const { words } = usePage()
-  const { id, status, sessionCount } = server
+  const { id, status } = server
   const left = -box.width / 2
   // Beside the letter, under it, or not at all: many servers in a narrow drawing leave room for the letter only.
   const [look, letter] =
@@ -74,68 +87,47 @@ export function ServerNode({ server, box }: { readonly server: ServerState; read
           <text
             class={beside ? 'node-text start' : 'node-text'}
             x={beside ? left + 50 : 0}
-            y={beside ? 14 : 22}
+            y={beside ? 13 : 20}
           >
-            {words.t('sessions')} {words.n(sessionCount)}
+            {children}
           </text>
+          <Holds box={box}>{status === 'stopped' ? undefined : holds}</Holds>
         </>
       )}
     </g>
   )
 }
 
-/** Properties of {@link StoreNode}. */
-export interface StoreNodeProps {
-  readonly box: Box
-  readonly engines: readonly EngineState[]
-  /** Room for a line for each engine. */
-  readonly wide: boolean
-}
+const LABEL_HEIGHT = 18
 
-/** A drum: the file, or the back-end servers by name, struck out while they do not answer. */
-export function StoreNode({ box, engines, wide }: StoreNodeProps): VNode {
-  const { words } = usePage()
-  const { width, height } = box
-  const [left, right, top, bottom] = [-width / 2, width / 2, -height / 2 + 9, height / 2 - 9]
-  const down = engines.length > 0 && engines.every(({ status }) => status !== 'ready')
-  const lines = storeLines(engines, wide, words.t('storeFile'))
-  const titleY = 12 - lines.length * 7
+/** A label on the lower edge of a box: sessions, or copies of them, are in here. */
+export function Holds({
+  box,
+  children,
+}: {
+  readonly box: Box
+  readonly children: string | undefined
+}): VNode | undefined {
+  if (children === undefined) return undefined
+  const width = textWidth(children) + 18
+  const y = box.height / 2 + 2
 
   return (
-    <g
-      class="node store-node"
-      data-down={down}
-      data-testid="stage-store"
-      transform={`translate(${box.x} ${box.y})`}
-    >
-      <path
-        class="node-frame"
-        d={`M${left} ${top}A${width / 2} 9 0 0 1 ${right} ${top}V${bottom}A${width / 2} 9 0 0 1 ${left} ${bottom}Z`}
+    <g class="holds">
+      <rect
+        x={-width / 2}
+        y={y - LABEL_HEIGHT / 2}
+        width={width}
+        height={LABEL_HEIGHT}
+        rx={LABEL_HEIGHT / 2}
       />
-      <path class="node-rim" d={`M${left} ${top}A${width / 2} 9 0 0 0 ${right} ${top}`} />
-      <text class="node-title" y={titleY}>
-        {words.t('store')}
-      </text>
-      {lines.map(({ text, broken }, index) => (
-        <text key={text} class="node-text" data-broken={broken} y={titleY + 16 + index * 14}>
-          {text}
-        </text>
-      ))}
+      <text y={y + 3.8}>{children}</text>
     </g>
   )
 }
 
-interface StoreLine {
-  readonly text: string
-  readonly broken: boolean
-}
-
-function storeLines(engines: readonly EngineState[], wide: boolean, file: string): readonly StoreLine[] {
-  const ready = engines.filter(({ status }) => status === 'ready').length
-  if (engines.length === 0) return [{ text: file, broken: false }]
-  if (engines.length === 1 || (wide && engines.length <= 3)) {
-    return engines.map(({ name, status }) => ({ text: name, broken: status !== 'ready' }))
-  }
-  const kinds = new Set(engines.map(({ name }) => name.replace(/-?\d+$/, '')))
-  return [{ text: `${[...kinds].join(', ')} ${ready}/${engines.length}`, broken: ready === 0 }]
+/** About as wide as the text is drawn at the size of a label, in pixels: Hangul is square, Latin half of that. */
+function textWidth(text: string): number {
+  const square = text.match(/[\uAC00-\uD7A3]/g)?.length ?? 0
+  return 10.5 * square + 6 * (text.length - square)
 }

@@ -6,12 +6,14 @@
 
 import type { VNode } from 'preact'
 import type { LabState, ServerState } from '../../../fleet/protocol.ts'
-import { sessionHome } from '../state/home.ts'
+import { backKind, heldByServers, isWithVisitor, type SessionHome, sessionHome } from '../state/home.ts'
 import { type Curve, layOutStage, pathOf, pointOn, type StageLayout } from '../state/stage-layout.ts'
+import type { Words } from '../text/words.ts'
 import { hueOf } from './badge.tsx'
 import { Legend } from './legend.tsx'
 import { usePage } from './page.ts'
-import { Node, ServerNode, StoreNode } from './stage-nodes.tsx'
+import { Node, ServerNode } from './stage-nodes.tsx'
+import { StoreNode } from './stage-store.tsx'
 import { useFlow } from './use-flow.ts'
 import { useReducedMotion, useRoom } from './use-media.ts'
 
@@ -21,11 +23,12 @@ export function Stage({ state }: { readonly state: LabState }): VNode {
   const [frame, room] = useRoom()
   const still = useReducedMotion()
   const home = sessionHome(state)
-  const withStore = home === 'file' || state.engines.length > 0
+  const kind = backKind(home, state.engines)
+  const holding = heldByServers(home)
   const layout = layOutStage(
     room,
     state.servers.map(({ id }) => id),
-    withStore,
+    kind && Math.max(1, state.engines.length),
   )
   const dots = useFlow(layout, still)
 
@@ -43,21 +46,48 @@ export function Stage({ state }: { readonly state: LabState }): VNode {
         <svg width={layout.width} height={layout.height} role="img" aria-labelledby="stage-title">
           <Wires layout={layout} servers={state.servers} />
           <g ref={dots} class="dots" />
-          <Node box={layout.browser} title={words.t('browser')}>
+          <Node
+            box={layout.browser}
+            title={words.t('browser')}
+            holds={
+              isWithVisitor(home) ? words.t(home === 'token' ? 'holds.token' : 'holds.sessions') : undefined
+            }
+          >
             {words.t('visitorsCount', { n: state.traffic.visitors })}
           </Node>
           <Node box={layout.balancer} title={words.t('balancer')}>
             {words.t(`routing.${state.routing}`)}
           </Node>
           {state.servers.map((server) => (
-            <ServerNode key={server.id} server={server} box={layout.servers[server.id]!} />
+            <ServerNode
+              key={server.id}
+              server={server}
+              box={layout.servers[server.id]!}
+              holds={holding && words.t(`holds.${holding}`)}
+            >
+              {countOf(server, home, words)}
+            </ServerNode>
           ))}
-          {layout.store && <StoreNode box={layout.store} engines={state.engines} wide={layout.wide} />}
+          {layout.store && kind && (
+            <StoreNode
+              box={layout.store}
+              kind={kind}
+              engines={state.engines}
+              wide={layout.wide}
+              holds={kind === 'store' || kind === 'database' ? words.t('holds.sessions') : undefined}
+            />
+          )}
         </svg>
       </div>
-      <Legend still={still} />
+      <Legend still={still} withCookies={!isWithVisitor(home)} />
     </section>
   )
+}
+
+/** With a store behind them, servers know which sessions they served, not how many there are. */
+function countOf({ sessionCount }: ServerState, home: SessionHome | undefined, words: Words): string {
+  if (isWithVisitor(home)) return words.t('nothingKept')
+  return words.t(home === 'servers' ? 'sessionsCount' : 'servedCount', { n: sessionCount })
 }
 
 interface WiresProps {

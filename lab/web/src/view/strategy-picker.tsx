@@ -5,8 +5,9 @@
  */
 
 import type { VNode } from 'preact'
-import { useLayoutEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { LabState, RoutingName, StrategyInfo } from '../../../fleet/protocol.ts'
+import { groupByWay, type WayGroup } from '../state/ways.ts'
 import { usePage } from './page.ts'
 
 const ROUTINGS: readonly RoutingName[] = [
@@ -20,17 +21,23 @@ const ROUTINGS: readonly RoutingName[] = [
 
 /**
  * Draws the strategies as toggle buttons, not as radio buttons: arrow keys would restart every server on the way.
+ *
+ * Where they stand below each other, what a strategy does and costs is shown for one at a time: the one that is pointed
+ * at, else the running one.
  */
 export function StrategyPicker({ state }: { readonly state: LabState }): VNode {
   const { lab, words } = usePage()
   const list = useRef<HTMLUListElement>(null)
+  const [pointed, setPointed] = useState<string>()
   const busy = state.switching || lab.isPending('strategy')
+  const described = state.strategies.find(({ name }) => name === (pointed ?? state.strategy))
 
   // On narrow pages the strategies are a row to swipe: the running one must be in sight.
   useLayoutEffect(() => {
     const option = list.current?.querySelector<HTMLElement>('[aria-pressed="true"]')?.parentElement
-    if (list.current && option)
-      list.current.scrollLeft = option.offsetLeft - (list.current.clientWidth - option.clientWidth) / 2
+    if (!list.current || !option) return
+    list.current.scrollLeft = option.offsetLeft - (list.current.clientWidth - option.clientWidth) / 2
+    list.current.scrollTop = option.offsetTop - (list.current.clientHeight - option.clientHeight) / 2
   }, [state.strategy])
 
   return (
@@ -41,13 +48,19 @@ export function StrategyPicker({ state }: { readonly state: LabState }): VNode {
           {busy ? <strong data-testid="switching">{words.t('switching')}</strong> : words.t('strategiesHint')}
         </p>
       </div>
-      <ul ref={list} class="strategies">
-        {state.strategies.map((strategy) => (
-          <li key={strategy.name}>
-            <StrategyOption strategy={strategy} current={strategy.name === state.strategy} busy={busy} />
-          </li>
+      <ul ref={list} class="ways" onMouseLeave={() => setPointed(undefined)}>
+        {groupByWay(state.strategies).map((group) => (
+          <WayOptions
+            key={group.way}
+            group={group}
+            running={state.strategy}
+            busy={busy}
+            onPoint={setPointed}
+          />
         ))}
       </ul>
+      {described && <About strategy={described} current={described.name === state.strategy} />}
+      <Missing strategies={state.strategies} />
       <label class="field">
         <span>{words.t('routing')}</span>
         <select
@@ -70,13 +83,54 @@ export function StrategyPicker({ state }: { readonly state: LabState }): VNode {
   )
 }
 
+interface WayOptionsProps {
+  readonly group: WayGroup
+  readonly running: string
+  readonly busy: boolean
+  readonly onPoint: (strategy: string | undefined) => void
+}
+
+/** A way by its number; by its name as well where several strategies go it. */
+function WayOptions({ group, running, busy, onPoint }: WayOptionsProps): VNode {
+  const { words } = usePage()
+  const { way, number, strategies } = group
+  const name = words.t(`way.${way}`)
+
+  return (
+    <li class="way" data-testid={`way-${way}`}>
+      <h3 class={`way-title ${strategies.length === 1 ? 'lone' : ''}`}>
+        <span class="way-number">{number}</span>
+        <span class="way-name">{name}</span>
+      </h3>
+      <ul class="strategies" aria-label={name}>
+        {strategies.map((strategy) => (
+          <li
+            key={strategy.name}
+            onMouseEnter={() => onPoint(strategy.name)}
+            onFocusIn={() => onPoint(strategy.name)}
+            onFocusOut={() => onPoint(undefined)}
+          >
+            <StrategyOption
+              strategy={strategy}
+              way={`${number} · ${name}`}
+              current={strategy.name === running}
+              busy={busy}
+            />
+          </li>
+        ))}
+      </ul>
+    </li>
+  )
+}
+
 interface StrategyOptionProps {
   readonly strategy: StrategyInfo
+  readonly way: string
   readonly current: boolean
   readonly busy: boolean
 }
 
-function StrategyOption({ strategy, current, busy }: StrategyOptionProps): VNode {
+function StrategyOption({ strategy, way, current, busy }: StrategyOptionProps): VNode {
   const { lab, words } = usePage()
   const { name, title, summary, unavailable } = strategy
   const disabled = busy || unavailable !== undefined
@@ -95,6 +149,9 @@ function StrategyOption({ strategy, current, busy }: StrategyOptionProps): VNode
         if (!disabled && !current) void lab.switchStrategy(name)
       }}
     >
+      <span class="strategy-way" aria-hidden="true">
+        {way}
+      </span>
       <span class="strategy-title">
         <span id={`${id}-title`}>{words.of(title)}</span>
         {current && <span class="tag accent">{words.t('running')}</span>}
@@ -105,5 +162,40 @@ function StrategyOption({ strategy, current, busy }: StrategyOptionProps): VNode
         {unavailable && <span class="strategy-reason">{words.of(unavailable)}</span>}
       </span>
     </button>
+  )
+}
+
+/** For eyes only: assistive technology reads the same beside each button. */
+function About({ strategy, current }: Pick<StrategyOptionProps, 'strategy' | 'current'>): VNode {
+  const { words } = usePage()
+
+  return (
+    <div class="strategy-about" aria-hidden="true" data-testid="about">
+      <span class="strategy-title">
+        {words.of(strategy.title)}
+        {current && <span class="tag accent">{words.t('running')}</span>}
+      </span>
+      <p class="hint">{words.of(strategy.summary)}</p>
+    </div>
+  )
+}
+
+/** Says once of each server that is not installed how to get it. */
+function Missing({ strategies }: { readonly strategies: readonly StrategyInfo[] }): VNode | undefined {
+  const { words } = usePage()
+  const reasons = new Set(
+    strategies.flatMap(({ unavailable }) => (unavailable ? [words.of(unavailable)] : [])),
+  )
+  if (reasons.size === 0) return undefined
+
+  return (
+    <div class="missing" data-testid="missing">
+      <strong>{words.t('missing')}</strong>
+      <ul>
+        {[...reasons].map((reason) => (
+          <li key={reason}>{reason}</li>
+        ))}
+      </ul>
+    </div>
   )
 }

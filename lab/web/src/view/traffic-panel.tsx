@@ -16,8 +16,14 @@ const VISITOR_LIMIT = 500
 /** Most requests per second that the page asks for. */
 const RATE_LIMIT = 500
 
+/** Properties of {@link TrafficPanel}. */
+export interface TrafficPanelProps {
+  readonly strategy: string
+  readonly traffic: TrafficState
+}
+
 /** Draws figures and sliders. */
-export function TrafficPanel({ traffic }: { readonly traffic: TrafficState }): VNode {
+export function TrafficPanel({ strategy, traffic }: TrafficPanelProps): VNode {
   const { lab, words } = usePage()
   const { visitors, rate, loggedIn, lost, crossUser, requests, failed } = traffic
 
@@ -25,7 +31,7 @@ export function TrafficPanel({ traffic }: { readonly traffic: TrafficState }): V
     <section class="panel traffic" aria-labelledby="traffic-title" data-testid="traffic">
       <div class="panel-head">
         <h2 id="traffic-title">{words.t('traffic')}</h2>
-        <p class="hint">{words.t('trafficHint')}</p>
+        <p class="hint">{words.t(strategy === 'token' ? 'trafficHintToken' : 'trafficHint')}</p>
       </div>
       <Kept traffic={traffic} />
       <dl class="figures">
