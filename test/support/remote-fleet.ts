@@ -35,7 +35,7 @@ export async function connectFleet(lab: Lab): Promise<Fleet> {
       return state.strategy
     },
     state: () => state,
-    act: (serverId, action) => command(`/api/servers/${serverId}/${action}`),
+    act: (serverId, action, fault) => command(`/api/servers/${serverId}/${action}`, fault),
     actOnEngine: (name, action) => command(`/api/engines/${name}/${action}`),
     async switchStrategy(name, routing) {
       await command('/api/strategy', { name, routing })

@@ -4,6 +4,7 @@ import type {
   EngineState,
   EngineStatus,
   Fleet,
+  LinkState,
   ServerAction,
   ServerState,
   ServerStatus,
@@ -16,6 +17,7 @@ function createFleet(
   strategy: string,
   statuses: Record<string, ServerStatus>,
   engines: Record<string, EngineStatus> = {},
+  links: Record<string, LinkState> = {},
 ) {
   const actions: string[] = []
   const after: Partial<Record<ServerAction, ServerStatus>> = {
@@ -28,10 +30,16 @@ function createFleet(
     strategy,
     state: () => ({
       engines: Object.entries(engines).map(([name, status]) => ({ name, status }) as EngineState),
-      servers: Object.entries(statuses).map(([id, status]) => ({ id, status }) as ServerState),
+      servers: Object.entries(statuses).map(
+        ([id, status]) => ({ id, status, link: links[id] }) as ServerState,
+      ),
     }),
     async act(id: string, action: ServerAction) {
       actions.push(`${action} ${id}`)
+      if (action === 'heal') {
+        links[id] = 'whole'
+        return
+      }
       statuses[id] = after[action] ?? 'ready'
     },
     async actOnEngine(name: string, action: EngineAction) {
@@ -115,5 +123,15 @@ describe('createExperiment()', () => {
     await experiment.run(fleet)
 
     expect(actions).toEqual(['start A', 'kill B', 'start B', 'resume C', 'measure'])
+  })
+
+  it('heals the networks that are broken, those of stopped servers before they are started', async () => {
+    const links: Record<string, LinkState> = { A: 'whole', B: 'cut', C: 'slow' }
+    const { fleet, actions } = createFleet('sqlite', { A: 'ready', B: 'stopped', C: 'ready' }, {}, links)
+    const experiment = experimentWith(async () => ({ measured: {}, met: true }))
+
+    await experiment.run(fleet)
+
+    expect(actions).toEqual(['heal B', 'heal C', 'start B'])
   })
 })

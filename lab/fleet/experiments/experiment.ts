@@ -108,13 +108,21 @@ export function createExperiment({ name, title, promises, measure }: ExperimentD
   }
 }
 
-/** Resumes what is paused and starts what is stopped, until every engine and every server is ready. */
+/** Heals every network, resumes what is paused and starts what is stopped, until every engine and every server is ready. */
 export async function heal(fleet: Fleet): Promise<void> {
+  await healLinks(fleet)
   await healEngines(fleet)
   for (const { id, status } of fleet.state().servers) {
     if (status === 'paused') await fleet.act(id, 'resume')
     if (status === 'stopped') await fleet.act(id, 'start')
     if (status === 'draining') await restart(fleet, id)
+  }
+}
+
+/** Makes the network of every server whole. */
+async function healLinks(fleet: Fleet): Promise<void> {
+  for (const { id, link } of fleet.state().servers) {
+    if (link === 'cut' || link === 'slow') await fleet.act(id, 'heal')
   }
 }
 

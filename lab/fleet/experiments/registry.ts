@@ -4,15 +4,18 @@
  * @module
  */
 
+import { channelCut } from './channel-cut.ts'
 import { corruptRecord } from './corrupt-record.ts'
 import type { Experiment } from './experiment.ts'
 import { loginRace } from './login-race.ts'
+import { networkCut } from './network-cut.ts'
 import { parallelWriters } from './parallel-writers.ts'
 import { randomServer } from './random-server.ts'
 import { revocationRace } from './revocation-race.ts'
 import { rollingRestart } from './rolling-restart.ts'
 import { serverKilled } from './server-killed.ts'
 import { serverPaused } from './server-paused.ts'
+import { slowStore } from './slow-store.ts'
 import { storeAway } from './store-away.ts'
 import { storeKilled } from './store-killed.ts'
 import { storeWiped } from './store-wiped.ts'
@@ -28,12 +31,15 @@ export const experiments: readonly Experiment[] = [
   randomServer,
   storeKilled,
   zombiePrimary,
+  networkCut,
   storeAway,
   storeWiped,
+  channelCut,
   parallelWriters,
   revocationRace,
   loginRace,
   corruptRecord,
+  slowStore,
 ]
 
 /** Finds an experiment by its name, for instance `F1`; `undefined` when there is none. */

@@ -10,6 +10,9 @@ import { startNats } from '../../engines/nats.ts'
 import { describeMissing } from '../missing-servers.ts'
 import type { Strategy } from '../strategy.ts'
 
+/** How old a copy may be that a server answers from, in milliseconds. */
+const COPY_BOUND = 2_000
+
 /** Three servers of NATS, and a full copy on each server of the shop. */
 export const replicated: Strategy = {
   name: 'replicated',
@@ -19,7 +22,7 @@ export const replicated: Strategy = {
     ko: '서버마다 모든 세션의 사본을 갖고, 변경은 NATS가 전부에게 전합니다. 서버가 늘수록 메모리와 통신량도 늘어납니다.',
   },
   routing: 'round-robin',
-  promises: { anyServer: true, survivesServerDeath: true },
+  promises: { anyServer: true, survivesServerDeath: true, bound: COPY_BOUND },
   unavailable: async () => describeMissing('nats-server'),
   startEngines: (options) => startNats(options),
   open: async ({ addresses }) => {
@@ -29,7 +32,7 @@ export const replicated: Strategy = {
       // The servers tell their own addresses; the way past the links would be open while they are cut.
       ignoreClusterUpdates: true,
     })
-    const store = createReplicatedStore(createNatsLog(connection))
+    const store = createReplicatedStore(createNatsLog(connection), { bound: COPY_BOUND })
     await store.ready
     return {
       store,
