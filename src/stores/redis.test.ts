@@ -190,6 +190,66 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     expect(((await send('', 'ZRANGE', index, '0', '-1')) as string[]).sort()).toEqual(['coming', 'key'])
   })
 
+  it.each([
+    ['that is read as it is moved', 0],
+    ['that is moved again when its new key is read', 1],
+  ])('lists a session %s to another key', async (_what, moves) => {
+    const { client, store, prefix } = await createTrial()
+    const user = mintUser()
+    const created = await store.create('key 0', recordNow({ principal: user }))
+    let version = created.outcome === 'written' ? created.version : 0
+    let reads = 0
+    const slow = new Proxy(client, {
+      get(target, name) {
+        if (name !== 'sendCommand') return Reflect.get(target, name, target) as unknown
+        return async (args: string[]) => {
+          if (args[0] === 'MGET' && reads <= moves) {
+            const at = reads++
+            const next = await store.create(`key ${at + 1}`, recordNow({ principal: user }))
+            await store.write(`key ${at}`, version, recordNow({ principal: '' }))
+            version = next.outcome === 'written' ? next.version : 0
+          }
+          return target.sendCommand(args)
+        }
+      },
+    })
+
+    const listed = await listKeys(createRedisStore(slow, { prefix }), user)
+
+    expect(reads).toBe(moves + 1)
+    expect(listed).toEqual([`key ${moves + 1}`])
+  })
+
+  it('lists a session that is created and moved on after its key was looked at', async () => {
+    const { client, store, send, prefix } = await createTrial()
+    const user = mintUser()
+    const created = await store.create('old', recordNow({ principal: user }))
+    const [index = ''] = (await send('', 'KEYS', `${prefix}p:*`)) as string[]
+    // As on a cluster: the index names the new key before its record is there.
+    await send('', 'ZADD', index, `${(Math.floor(Date.now() / 1_000) + 60) * 2 ** 20}`, 'new')
+    let reads = 0
+    const slow = new Proxy(client, {
+      get(target, name) {
+        if (name !== 'sendCommand') return Reflect.get(target, name, target) as unknown
+        return async (args: string[]) => {
+          if (args[0] !== 'MGET' || reads++ > 0) return target.sendCommand(args)
+          const answers = (await target.sendCommand(args)) as unknown[]
+          await store.create('new', recordNow({ principal: user }))
+          const version = created.outcome === 'written' ? created.version : 0
+          await store.write('old', version, recordNow({ principal: '' }))
+          const old = args.indexOf(`${prefix}s:{old}`) - 1
+          const now = (await target.sendCommand(['MGET', ...args.slice(old + 1, old + 3)])) as unknown[]
+          return answers.with(old, now[0]).with(old + 1, now[1])
+        }
+      },
+    })
+
+    const listed = await listKeys(createRedisStore(slow, { prefix }), user)
+
+    expect(reads).toBeGreaterThan(1)
+    expect(listed).toEqual(['new'])
+  })
+
   it('does not apply a write that was in a queue for longer than writeTimeout', async () => {
     const own = await startRedis()
     onTestFinished(() => own.close())

@@ -9,7 +9,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { StoredSession } from '../store.ts'
+import { type StoredSession, StoreUnavailableError } from '../store.ts'
 import type { RedisCommands } from './commands.ts'
 import { toText } from './record.ts'
 import { enterScript, leaveScript, membersScript, SCORE_UNIT } from './scripts.ts'
@@ -20,8 +20,20 @@ const SETTLED_AFTER = 10
 /** Records that a list reads at a time. */
 const CHUNK = 128
 
+/** Looks at a set before giving up, as sessions are being moved all the time. */
+const MAX_ROUNDS = 50
+
 /** A key with its score. */
 type Entry = readonly [key: string, score: string]
+
+/** A key in the set of a user that is no session of theirs. */
+interface Stray {
+  readonly entry: Entry
+  /** Seconds since it was entered. */
+  readonly age: number
+  /** One that is absent may be about to be created; the other will never be theirs again. */
+  readonly state: 'absent' | 'not theirs'
+}
 
 /** The index of users. */
 export interface PrincipalIndex {
@@ -51,9 +63,27 @@ export function createPrincipalIndex(
     await commands.run(leaveScript, { keys: [index], args: ['0', ...entries] }).catch(() => undefined)
   }
 
-  async function members(index: string): Promise<{ seconds: number; entries: readonly Entry[] }> {
+  /** Reads what a user's set names, but for those that are in `own` already; adds theirs and gives the others. */
+  async function look(
+    index: string,
+    principal: string,
+    own: Map<string, StoredSession>,
+  ): Promise<Map<string, Stray>> {
     const answer = (await commands.run(membersScript, { keys: [index] })) as readonly unknown[]
-    return { seconds: Number(answer[0]), entries: pairs(answer.slice(1).map(String)) }
+    const seconds = Number(answer[0])
+    const entries = pairs(answer.slice(1).map(String)).filter(([key]) => !own.has(key))
+    const strays = new Map<string, Stray>()
+    for (let start = 0; start < entries.length; start += CHUNK) {
+      const chunk = entries.slice(start, start + CHUNK)
+      const found = await Promise.all(chunk.map(([key]) => read(key)))
+      for (const [position, entry] of chunk.entries()) {
+        const session = found[position]
+        const [key, score] = entry
+        if (session?.principal === principal) own.set(key, session)
+        else strays.set(key, { entry, age: ageOf(score, seconds), state: session ? 'not theirs' : 'absent' })
+      }
+    }
+    return strays
   }
 
   return {
@@ -71,32 +101,25 @@ export function createPrincipalIndex(
     async list(principal) {
       const index = keyOf(principal)
       if (index === undefined) return []
-      const seen = new Set<string>()
-      const sessions: StoredSession[] = []
-      const strays: string[] = []
-      for (;;) {
-        const { seconds, entries } = await members(index)
-        const unseen = entries.filter(([key]) => !seen.has(key))
-        let hasMoved = false
-        for (let start = 0; start < unseen.length; start += CHUNK) {
-          const chunk = unseen.slice(start, start + CHUNK)
-          const found = await Promise.all(chunk.map(([key]) => read(key)))
-          for (const [position, [key, score]] of chunk.entries()) {
-            const session = found[position]
-            seen.add(key)
-            if (session?.principal === principal) sessions.push(session)
-            else {
-              hasMoved = true
-              if (ageOf(score, seconds) >= SETTLED_AFTER) strays.push(key, score)
-            }
+      const own = new Map<string, StoredSession>()
+      let strays = new Map<string, Stray>()
+      for (let round = 1; round <= MAX_ROUNDS; round++) {
+        const before = strays
+        strays = await look(index, principal, own)
+        // A session may be moved to a new key while this goes on: it is not found under that one yet, and under the old
+        // one no more. Then the old key has changed its state, and whoever revokes would miss the session.
+        if ([...strays].every(([key, { state }]) => before.get(key)?.state === state)) {
+          const settled = [...strays.values()].filter(({ age }) => age >= SETTLED_AFTER)
+          if (settled.length > 0) {
+            const entries = settled.flatMap(({ entry }) => entry)
+            await remove(index, entries)
           }
+          return [...own.values()]
         }
-        // A session that was moved to a new key since the index was read is found under neither: not under the old key, as
-        // it is there no more, nor under the new one, which was entered before. Whoever revokes would miss it.
-        if (!hasMoved) break
       }
-      if (strays.length > 0) await remove(index, strays)
-      return sessions
+      throw new StoreUnavailableError(
+        "Cannot list a user's sessions in the Redis session store: they keep being moved to new ids; try again",
+      )
     },
   }
 }
