@@ -128,10 +128,15 @@ export function createEngine(parts: EngineParts) {
     return record?.kind === 'session' ? { id, snapshot: record.snapshot } : undefined
   }
 
-  /** Finds the newest state of a session by key. Nobody gets in by a key, so pointers lead to it as long as they are there. */
-  async function follow(key: string): Promise<Found> {
+  /**
+   * Finds the newest state of a session by key. Nobody gets in by a key, so pointers lead to it as long as they are there.
+   *
+   * @param trail Gets every key on the way, the last one included.
+   */
+  async function follow(key: string, trail?: Set<string>): Promise<Found> {
     let current = key
     for (let hops = 0; hops <= MAX_ALIASES; hops++) {
+      trail?.add(current)
       const record = await read(current, 'newest')
       if (typeof record === 'string') return { kind: record }
       if (record.kind !== 'alias') return record

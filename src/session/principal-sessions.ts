@@ -105,11 +105,12 @@ export function createPrincipalIndex(
           await revocations?.revokeUser(principal)
           const sessions = await find(principal)
           const kept = which?.except.handle
-          const keep = kept === undefined ? [] : await findOne(engine, principal, kept)
-          return end(
-            sessions.filter(({ key }) => !keep.some((own) => own.key === key)),
-            'user',
-          )
+          // After the list, and with every key on the way: a parallel request may be moving the session that stays, which is
+          // then listed under its old key, under its new one, or under both.
+          const trail = new Set<string>()
+          const keep = kept === undefined ? [] : await findOne(engine, principal, kept, trail)
+          const stays = ({ key, replaces = '' }: Snapshot) => trail.has(key) || trail.has(replaces)
+          return end(keep.length === 0 ? sessions : sessions.filter((session) => !stays(session)), 'user')
         },
       }
     },
@@ -143,9 +144,18 @@ export function createPrincipalRevocation(
   })
 }
 
-/** The user's session with this handle, which may be from before a rotation. Empty when it is not theirs. */
-async function findOne(engine: Engine, principal: string, handle: string): Promise<Snapshot[]> {
-  const found = await engine.follow(handle)
+/**
+ * The user's session with this handle, which may be from before a rotation. Empty when it is not theirs.
+ *
+ * @param trail Gets every key that led to it.
+ */
+async function findOne(
+  engine: Engine,
+  principal: string,
+  handle: string,
+  trail?: Set<string>,
+): Promise<Snapshot[]> {
+  const found = await engine.follow(handle, trail)
   return found.kind === 'session' && found.snapshot.principal === principal ? [found.snapshot] : []
 }
 

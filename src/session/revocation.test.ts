@@ -219,6 +219,40 @@ describe('a session that was ended', () => {
     ])
   })
 
+  it.each(['a new id while the others end', 'the others ended while it gets a new id'] as const)(
+    'stays when it is the one excepted, at every store call: %s',
+    async (which) => {
+      let interleavings = 0
+      for (let at = 0; ; at++) {
+        const { trial, browser, handle } = await prepare()
+        const other = await createUser(trial)
+        const rotate = () => browser.copy().visit(trial.here, (session) => session.regenerate())
+        const revoke = () => trial.there.of('ada').revoke({ except: { handle } })
+        const [outer, inner] = which.startsWith('a new id') ? [revoke, rotate] : [rotate, revoke]
+        let calls = 0
+        let reached = false
+        trial.store.intercept = async (_call, next) => {
+          if (reached || calls++ !== at) return next()
+          reached = true
+          await inner()
+          return next()
+        }
+
+        await outer()
+
+        trial.store.intercept = (_call, next) => next()
+        if (!reached) break
+        interleavings++
+        expect(await whoIs(trial.there, browser.id), `before call ${at}`).toBe('ada')
+        expect(await whoIs(trial.there, other.id), `before call ${at}`).toBeUndefined()
+        expect(await trial.here.of('ada').list()).toHaveLength(1)
+        trial.close()
+      }
+
+      expect(interleavings).toBeGreaterThan(2)
+    },
+  )
+
   it('has no attributes for those who hold an id that was never one', async () => {
     const { trial } = await prepare()
 
