@@ -132,7 +132,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     onCrash: (id, how) => broadcast.notice(...describeCrash(id, how)),
   })
   let shop = ''
-  const traffic = createTraffic(() => shop)
+  const traffic = createTraffic(() => shop, { getCredentials: () => strategy.credentials })
   /** Grows with each switch: every run gets a folder of its own, so that no session of an earlier one comes back. */
   let run = 0
   let switching = false
@@ -165,6 +165,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       experiments,
       traffic: traffic.state(),
       ...(databaseFile && { databaseFile: join(runFolder(), databaseFile) }),
+      tokensFolder: runFolder(),
     }
   }
 

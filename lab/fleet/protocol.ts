@@ -121,6 +121,8 @@ export interface LabState {
   readonly traffic: TrafficState
   /** Path of the SQLite file that all servers share; absent on other strategies. Fault experiments lock and damage it. */
   readonly databaseFile?: string
+  /** Path of the folder in which all servers find their tokens. Experiments rotate keys there; nothing of it is told. */
+  readonly tokensFolder?: string
 }
 
 /** One answered request, as the balancer saw it. */

@@ -8,7 +8,7 @@
  */
 
 import { hkdfSync, randomBytes } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSqliteStore, migrateSqliteStore } from 'coatcheck/stores/sqlite'
 import {
@@ -17,6 +17,8 @@ import {
   createRevocations,
   createSqliteRevocationLog,
   createTokens,
+  type KeyStore,
+  type KeyStoreOptions,
   migrateSqliteRevocations,
   type Revocations,
 } from 'coatcheck/tokens'
@@ -26,16 +28,18 @@ import type { ShopTokens } from '../shop/shop-session.ts'
 export interface ServerTokens {
   readonly tokens: ShopTokens
   readonly revocations: Revocations
-  /** Secret that all servers share, for one purpose. */
-  readonly secretFor: (purpose: string) => Uint8Array
+  /** Secrets that all servers share, for one purpose: the first makes something, all of them read it. */
+  readonly secretsFor: (purpose: string) => readonly Uint8Array[]
   close(): Promise<void>
 }
 
-const FILE = 'tokens.db'
+/** Its name in the folder of a run; experiments lock it and look into it. */
+export const TOKENS_FILE = 'tokens.db'
 const SECRET_FILE = 'secret'
 const SECRET_BYTES = 32
 const KEY_TABLE = 'token_keys'
-const REFRESH_TABLE = 'refresh_tokens'
+/** Table of the families of refresh tokens. */
+export const REFRESH_TABLE = 'refresh_tokens'
 const NAME = 'urn:coatcheck:shop'
 /** Sealed sessions are ended by the same list, and may live this long. */
 const LONGEST_SESSION = 30 * 24 * 60 * 60_000
@@ -53,36 +57,31 @@ export async function prepareTokens(folder: string): Promise<void> {
 
 /** Opens the tokens of one server. Resolves when it knows all that was revoked. */
 export async function openTokens(folder: string, now: () => number): Promise<ServerTokens> {
-  const secret = await readFile(join(folder, SECRET_FILE))
-  const secretFor = (purpose: string) =>
-    new Uint8Array(hkdfSync('sha256', secret, '', `coatcheck lab ${purpose}`, SECRET_BYTES))
+  const secretsFor = await readSecrets(folder)
   const database = await openDatabase(folder)
   const revocations = createRevocations(createSqliteRevocationLog(database), {
     tokenLifetime: LONGEST_SESSION,
     now,
   })
-  const keyStore = await createKeyStore(
-    createSqliteStore(database, { tableName: KEY_TABLE, synchronous: 'normal' }),
-    { secrets: [secretFor('keys')] },
-  )
+  const keyStore = await openKeyStore(database, secretsFor('keys'))
   const refresh = createRefreshTokens(
     createSqliteStore(database, { tableName: REFRESH_TABLE, synchronous: 'normal' }),
-    { keys: [secretFor('refresh')], revocations },
+    { keys: secretsFor('refresh'), revocations },
   )
   const tokens = createTokens({
     issuer: NAME,
     audience: NAME,
     keys: keyStore.keys,
+    // Not by this server's own clock, which an experiment lets run ahead: by that of the revocations.
     revocations,
     refresh,
-    now,
   })
   await revocations.ready
 
   return {
     tokens,
     revocations,
-    secretFor,
+    secretsFor,
     async close() {
       refresh.close()
       keyStore.close()
@@ -92,7 +91,56 @@ export async function openTokens(folder: string, now: () => number): Promise<Ser
   }
 }
 
+/** Opens the keys of a running fleet beside its servers, as one more server would. */
+export async function openFleetKeys(
+  folder: string,
+  options?: Omit<KeyStoreOptions, 'secrets'>,
+): Promise<KeyStore> {
+  const secretsFor = await readSecrets(folder)
+  const database = await openDatabase(folder)
+  const keyStore = await openKeyStore(database, secretsFor('keys'), options)
+  return {
+    ...keyStore,
+    close() {
+      keyStore.close()
+      database.close()
+    },
+  }
+}
+
+/** Puts a new secret behind those that servers read when they start: it is known everywhere before it is used. */
+export async function addSecret(folder: string): Promise<void> {
+  await appendFile(join(folder, SECRET_FILE), randomBytes(SECRET_BYTES))
+}
+
+/** Lets the secret that was added last be the one that servers use from their next start on. */
+export async function promoteSecret(folder: string): Promise<void> {
+  const file = join(folder, SECRET_FILE)
+  const secrets = await readFile(file)
+  await writeFile(file, Buffer.concat([secrets.subarray(-SECRET_BYTES), secrets.subarray(0, -SECRET_BYTES)]))
+}
+
+async function readSecrets(folder: string): Promise<ServerTokens['secretsFor']> {
+  const bytes = await readFile(join(folder, SECRET_FILE))
+  const secrets = Array.from({ length: bytes.length / SECRET_BYTES }, (_, index) =>
+    bytes.subarray(index * SECRET_BYTES, (index + 1) * SECRET_BYTES),
+  )
+  return (purpose) =>
+    secrets.map(
+      (secret) => new Uint8Array(hkdfSync('sha256', secret, '', `coatcheck lab ${purpose}`, SECRET_BYTES)),
+    )
+}
+
+function openKeyStore(
+  database: Awaited<ReturnType<typeof openDatabase>>,
+  secrets: readonly Uint8Array[],
+  options: Omit<KeyStoreOptions, 'secrets'> = {},
+): Promise<KeyStore> {
+  const store = createSqliteStore(database, { tableName: KEY_TABLE, synchronous: 'normal' })
+  return createKeyStore(store, { ...options, secrets })
+}
+
 async function openDatabase(folder: string) {
   const { default: Database } = await import('libsql')
-  return new Database(join(folder, FILE))
+  return new Database(join(folder, TOKENS_FILE))
 }

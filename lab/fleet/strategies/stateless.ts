@@ -20,10 +20,11 @@ export const sealed: Strategy = {
   routing: 'round-robin',
   promises: { anyServer: true, survivesServerDeath: true },
   unavailable: findMissingSqlite,
-  open: async ({ now, tokens: { revocations, secretFor } }) => ({
-    sessions: createSealedSessions<ShopSession>([secretFor('sessions')], revocations, {
+  open: async ({ tokens: { revocations, secretsFor } }) => ({
+    sessions: createSealedSessions<ShopSession>(secretsFor('sessions'), revocations, {
       allowInsecureCookie: true,
-      now,
+      // No store decides what time it is. The clocks of servers may differ, and that of the revocations does not.
+      now: () => revocations.now(),
     }),
     close: async () => undefined,
   }),

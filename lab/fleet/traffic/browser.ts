@@ -29,6 +29,8 @@ export interface RequestOptions {
   readonly html?: boolean
   /** Cookie header that is sent instead of the jar's; the jar then ignores the answer's cookies, too. */
   readonly cookie?: string
+  /** Access token that is sent instead of the jar's cookies; the jar then ignores the answer's cookies, too. */
+  readonly bearer?: string
   /** Closes the connection this long after the request, in milliseconds, and reads no answer that comes in spite of it. */
   readonly dropAfter?: number
   /** Address of a single server, past the balancer. */
@@ -72,7 +74,8 @@ export function createBrowser(getOrigin: () => string, options: BrowserOptions =
     path: string,
     options: RequestOptions,
   ): Promise<Answer | undefined> {
-    const { body, html, cookie = jar.header(), dropAfter, origin = getOrigin() } = options
+    const { body, html, bearer, dropAfter, origin = getOrigin() } = options
+    const cookie = bearer === undefined ? (options.cookie ?? jar.header()) : options.cookie
     const startedAt = performance.now()
     const { statusCode, headers, ...response } = await agent.request({
       origin,
@@ -80,6 +83,7 @@ export function createBrowser(getOrigin: () => string, options: BrowserOptions =
       method,
       headers: {
         ...(cookie !== undefined && { cookie }),
+        ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
         ...(html && { accept: 'text/html' }),
         ...(body && { 'content-type': 'application/json' }),
       },
@@ -90,7 +94,8 @@ export function createBrowser(getOrigin: () => string, options: BrowserOptions =
       response.body.on('error', () => {}).destroy()
       return undefined
     }
-    if (options.cookie === undefined) jar.receive([headers['set-cookie'] ?? []].flat())
+    if (options.cookie === undefined && bearer === undefined)
+      jar.receive([headers['set-cookie'] ?? []].flat())
     const text = await response.body.text()
     return {
       status: statusCode,

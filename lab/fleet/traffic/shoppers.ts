@@ -7,7 +7,7 @@
 import type { TrafficSettings, TrafficState } from '../protocol.ts'
 import type { Answer } from './browser.ts'
 import { createPace } from './pace.ts'
-import { createVisitor, type Visitor } from './visitor.ts'
+import { createVisitor, type Visitor, type VisitorOptions } from './visitor.ts'
 
 /** Virtual visitors with figures of their own. */
 export interface Shoppers {
@@ -32,6 +32,12 @@ export interface ShoppersOptions {
    * @default Math.random
    */
   readonly random?: () => number
+  /**
+   * What visitors show at `GET /me`, asked for each when it arrives.
+   *
+   * @default cookies
+   */
+  readonly getCredentials?: () => VisitorOptions['credentials']
 }
 
 /** A visitor in the shop. */
@@ -59,7 +65,7 @@ const CART_LIMIT = 30
  * @param getShopUrl Address of the shop, asked anew for every request.
  */
 export function createShoppers(getShopUrl: () => string, options: ShoppersOptions = {}): Shoppers {
-  const { now = Date.now, random = Math.random } = options
+  const { now = Date.now, random = Math.random, getCredentials } = options
   const run = random().toString(36).slice(2, 8)
   const loginPace = createPace(2, 50)
   const shoppers: Shopper[] = []
@@ -80,7 +86,7 @@ export function createShoppers(getShopUrl: () => string, options: ShoppersOption
     const onAnswer = (answer: Answer | undefined) => {
       if (!shopper.gone) count(answer)
     }
-    const visitor = createVisitor(getShopUrl, { username, onAnswer })
+    const visitor = createVisitor(getShopUrl, { username, onAnswer, credentials: getCredentials?.() })
     const shopper: Shopper = {
       visitor,
       gone: false,

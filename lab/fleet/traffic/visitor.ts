@@ -13,6 +13,7 @@ import {
   createBrowser,
   type RequestOptions,
 } from './browser.ts'
+import { createTokenHolder, type HeldTokens } from './token-holder.ts'
 
 /**
  * How an answer of `GET /me` sees the visitor.
@@ -42,10 +43,13 @@ export interface Visitor extends Browser {
   readonly loginServer: string | undefined
   /** Cart items acknowledged since the account was last cleared. */
   readonly items: ReadonlySet<string>
+  /** Tokens of a visitor that shows them, as soon as it has looked; `undefined` while logged out. */
+  readonly tokens: HeldTokens | undefined
   /** Creates the visitor's user, who is then logged in. Resolves to whether the shop said yes. */
   register(options?: RequestOptions): Promise<boolean>
   /** Resolves to whether the login was acknowledged. */
   login(options?: RequestOptions): Promise<boolean>
+  /** Looks who it is. One with `bearer` shows its token, unless it is given a cookie to show. */
   me(options?: RequestOptions): Promise<Sight>
   /** Puts an item that no other visitor has into the cart. */
   addItem(options?: RequestOptions): Promise<CartSight>
@@ -60,6 +64,12 @@ export interface Visitor extends Browser {
 export interface VisitorOptions extends BrowserOptions {
   /** Name of the user that {@link Visitor.register} creates. */
   readonly username: string
+  /**
+   * What it shows at `GET /me`: its cookies, or a token that it gets in exchange for its login.
+   *
+   * @default 'cookie'
+   */
+  readonly credentials?: 'cookie' | 'bearer' | undefined
 }
 
 const PASSWORD = 'a long password of a virtual visitor'
@@ -70,8 +80,9 @@ const PASSWORD = 'a long password of a virtual visitor'
  * @param getOrigin Address that each request goes to, asked anew for every one.
  */
 export function createVisitor(getOrigin: () => string, options: VisitorOptions): Visitor {
-  const { username } = options
+  const { username, credentials = 'cookie' } = options
   const browser = createBrowser(getOrigin, options)
+  const tokens = createTokenHolder(browser)
   const items = new Set<string>()
   let loginServer: string | undefined
   let loggedIn = false
@@ -79,6 +90,7 @@ export function createVisitor(getOrigin: () => string, options: VisitorOptions):
 
   function forget(): void {
     items.clear()
+    tokens.forget()
     loggedIn = false
     loginServer = undefined
   }
@@ -87,6 +99,8 @@ export function createVisitor(getOrigin: () => string, options: VisitorOptions):
     const body = { username, password: PASSWORD }
     const answer = await browser.request('POST', path, { ...options, body })
     if (answer?.status === 200) {
+      // Those of an earlier login ended with it.
+      tokens.forget()
       loggedIn = true
       loginServer = answer.server
       return true
@@ -118,13 +132,18 @@ export function createVisitor(getOrigin: () => string, options: VisitorOptions):
     get loggedIn() {
       return loggedIn
     },
+    get tokens() {
+      return tokens.held
+    },
     get loginServer() {
       return loginServer
     },
     register: (options) => enter('/register', options),
     login: (options) => enter('/login', options),
     async me(options) {
-      const answer = await browser.request('GET', '/me', options)
+      // Without a login there is nothing to exchange: it is a stranger like any other.
+      const byToken = credentials === 'bearer' && loggedIn && options?.cookie === undefined
+      const answer = await (byToken ? tokens : browser).request('GET', '/me', options)
       if (answer?.status === 401) return 'stranger'
       if (answer?.status !== 200) return 'unclear'
       return readUsername(answer.body) === username ? 'known' : 'crossed'
