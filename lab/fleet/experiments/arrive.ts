@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Visitor } from '../traffic/visitor.ts'
+import { readHandle, type Visitor } from '../traffic/visitor.ts'
 
 const ATTEMPTS = 30
 const PAUSE = 300
@@ -35,4 +35,18 @@ export async function logInAgain(visitor: Visitor): Promise<void> {
     await delay(PAUSE)
   }
   throw new Error('Cannot go on with an experiment: the shop refuses a login')
+}
+
+/**
+ * Asks for the handle of a visitor's session.
+ *
+ * @throws When the shop does not tell again and again.
+ */
+export async function askHandle(visitor: Visitor): Promise<string> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const handle = readHandle((await visitor.request('GET', '/me'))?.body)
+    if (handle !== undefined) return handle
+    await delay(PAUSE)
+  }
+  throw new Error('Cannot go on with an experiment: the shop does not know a user who has just logged in')
 }

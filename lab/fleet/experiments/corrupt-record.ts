@@ -6,8 +6,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer } from '../traffic/browser.ts'
-import { createVisitor, readHandle } from '../traffic/visitor.ts'
-import { arrive } from './arrive.ts'
+import { createVisitor } from '../traffic/visitor.ts'
+import { arrive, askHandle } from './arrive.ts'
 import { createExperiment, type ExperimentContext } from './experiment.ts'
 import { canMeddle, createMeddler, type Meddler } from './meddling/meddler.ts'
 import { promiseTo } from './strategy-groups.ts'
@@ -88,7 +88,7 @@ async function meetDamage(
   try {
     await arrive(visitor)
     await visitor.addItem()
-    const handle = readHandle((await visitor.request('GET', '/me'))?.body) ?? ''
+    const handle = await askHandle(visitor)
     if (!(await meddler.damage(handle, damage))) return
     count('damaged', 1)
     // Until then, a server may not have heard of it.

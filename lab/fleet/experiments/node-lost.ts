@@ -6,8 +6,8 @@
 
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { readHandle, type Visitor } from '../traffic/visitor.ts'
-import { logInAgain } from './arrive.ts'
+import type { Visitor } from '../traffic/visitor.ts'
+import { askHandle, logInAgain } from './arrive.ts'
 import { createCrowd } from './crowd.ts'
 import { type ExperimentContext, healEngines, type Measurement } from './experiment.ts'
 import { createMeddler } from './meddling/meddler.ts'
@@ -78,10 +78,6 @@ export async function measureNodeLost({ fleet, short, log }: ExperimentContext):
   } finally {
     await Promise.all([load.close(), watched.close()])
   }
-}
-
-async function askHandle(visitor: Visitor): Promise<string> {
-  return readHandle((await visitor.request('GET', '/me'))?.body) ?? ''
 }
 
 async function countLost(visitors: readonly Visitor[]): Promise<number> {

@@ -8,8 +8,8 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fleet } from '../protocol.ts'
 import type { Answer } from '../traffic/browser.ts'
-import { createVisitor, readCart, readHandle, type Visitor } from '../traffic/visitor.ts'
-import { arrive, logInAgain } from './arrive.ts'
+import { createVisitor, readCart, type Visitor } from '../traffic/visitor.ts'
+import { arrive, askHandle, logInAgain } from './arrive.ts'
 import { createExperiment } from './experiment.ts'
 import { canMeddle, createMeddler } from './meddling/meddler.ts'
 import { promiseTo } from './strategy-groups.ts'
@@ -96,7 +96,7 @@ export const storeWiped = createExperiment({
 async function settle(visitor: Visitor): Promise<string> {
   await arrive(visitor)
   await visitor.addItem()
-  return readHandle((await visitor.request('GET', '/me'))?.body) ?? ''
+  return askHandle(visitor)
 }
 
 /** Shows every cookie to every server, where it may leave a copy of its session. */
