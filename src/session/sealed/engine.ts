@@ -48,9 +48,6 @@ export interface SealedParts {
   readonly now: () => number
 }
 
-/** The engine of one manager of sealed sessions. */
-export type SealedEngine = ReturnType<typeof createSealedEngine>
-
 const RANDOM_BYTES = 16
 const SHAPE = /^[A-Za-z0-9_-]{60,4096}$/
 
