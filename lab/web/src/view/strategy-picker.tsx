@@ -32,12 +32,13 @@ export function StrategyPicker({ state }: { readonly state: LabState }): VNode {
   const busy = state.switching || lab.isPending('strategy')
   const described = state.strategies.find(({ name }) => name === (pointed ?? state.strategy))
 
-  // On narrow pages the strategies are a row to swipe: the running one must be in sight.
+  // On narrow pages the strategies are a row to swipe, on low ones a list to scroll: the running one must be in sight.
   useLayoutEffect(() => {
     const option = list.current?.querySelector<HTMLElement>('[aria-pressed="true"]')?.parentElement
-    if (!list.current || !option) return
+    const frame = list.current?.parentElement
+    if (!list.current || !option || !frame) return
     list.current.scrollLeft = option.offsetLeft - (list.current.clientWidth - option.clientWidth) / 2
-    list.current.scrollTop = option.offsetTop - (list.current.clientHeight - option.clientHeight) / 2
+    frame.scrollTop = option.offsetTop - (frame.clientHeight - option.clientHeight) / 2
   }, [state.strategy])
 
   return (
@@ -48,19 +49,21 @@ export function StrategyPicker({ state }: { readonly state: LabState }): VNode {
           {busy ? <strong data-testid="switching">{words.t('switching')}</strong> : words.t('strategiesHint')}
         </p>
       </div>
-      <ul ref={list} class="ways" onMouseLeave={() => setPointed(undefined)}>
-        {groupByWay(state.strategies).map((group) => (
-          <WayOptions
-            key={group.way}
-            group={group}
-            running={state.strategy}
-            busy={busy}
-            onPoint={setPointed}
-          />
-        ))}
-      </ul>
+      <div class="ways-frame">
+        <ul ref={list} class="ways" onMouseLeave={() => setPointed(undefined)}>
+          {groupByWay(state.strategies).map((group) => (
+            <WayOptions
+              key={group.way}
+              group={group}
+              running={state.strategy}
+              busy={busy}
+              onPoint={setPointed}
+            />
+          ))}
+        </ul>
+        <Missing strategies={state.strategies} />
+      </div>
       {described && <About strategy={described} current={described.name === state.strategy} />}
-      <Missing strategies={state.strategies} />
       <label class="field">
         <span>{words.t('routing')}</span>
         <select
@@ -155,11 +158,11 @@ function StrategyOption({ strategy, way, current, busy }: StrategyOptionProps): 
       <span class="strategy-title">
         <span id={`${id}-title`}>{words.of(title)}</span>
         {current && <span class="tag accent">{words.t('running')}</span>}
-        {unavailable && <span class="tag">{words.t('unavailable')}</span>}
+        {unavailable && <span class="strategy-away">{words.t('unavailable')}</span>}
       </span>
       <span id={`${id}-text`} class="strategy-text">
         {words.of(summary)}
-        {unavailable && <span class="strategy-reason">{words.of(unavailable)}</span>}
+        {unavailable && <span class="visually-hidden"> {words.of(unavailable)}</span>}
       </span>
     </button>
   )
@@ -175,7 +178,7 @@ function About({ strategy, current }: Pick<StrategyOptionProps, 'strategy' | 'cu
         {words.of(strategy.title)}
         {current && <span class="tag accent">{words.t('running')}</span>}
       </span>
-      <p class="hint">{words.of(strategy.summary)}</p>
+      <p class="hint">{words.of(strategy.unavailable ?? strategy.summary)}</p>
     </div>
   )
 }
