@@ -141,17 +141,88 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
     expect(revived).toBe(0)
   }, 60_000)
 
-  it('ends what a write leaves to nobody when the user was revoked before it', async () => {
+  it.each([
+    ['nobody', ''],
+    ['another user', 'eve'],
+  ])('ends what a write leaves to %s when the user was revoked before it', async (_whom, principal) => {
     const { store, peer } = createTrial()
     const key = mintKey()
     await store.create(key, recordAt({ principal: 'ada' }))
 
     await peer.revokeAll('ada')
-    const pointed = await store.write(key, 1, recordAt({ principal: '' }))
+    const left = await store.write(key, 1, recordAt({ principal }))
 
-    expect(pointed).toEqual({ outcome: 'gone' })
+    expect(left).toEqual({ outcome: 'gone' })
     expect(await store.read(key)).toBeUndefined()
     expect(await peer.read(key)).toBeUndefined()
+  })
+
+  it('ends what a write leaves to another user when the user is revoked while it is under way', async () => {
+    const { client, prefix, peer } = createTrial()
+    const key = mintKey()
+    const [reached, open] = [createSignal(), createSignal()]
+    // The write has asked for the epoch, which lasts, and its record comes late.
+    const nodes = client.nodes.map((node) => ({
+      ...node,
+      facts: node.facts,
+      async meta(command: string, value?: Buffer) {
+        if (command.startsWith(`ms ${prefix}s:`) && command.includes(' C')) {
+          reached.give()
+          await open.given
+        }
+        return node.meta(command, value)
+      },
+    }))
+    const store = createMemcachedStore({ nodes }, { prefix })
+    await store.create(key, recordAt({ principal: 'ada' }))
+
+    const writing = store.write(key, 1, recordAt({ principal: 'eve' }))
+    await reached.given
+    await peer.revokeAll('ada')
+    open.give()
+
+    expect(await writing).toEqual({ outcome: 'gone' })
+    expect(await peer.read(key)).toBeUndefined()
+  })
+
+  it('lets a session move to no node where its user is revoked already', async () => {
+    const { client, prefix, store } = createTrial()
+    const [ended, open] = [createSignal(), createSignal()]
+    const [first = '', second = ''] = client.nodes.map(({ name }) => name)
+    const placement = createPlacement(addressesOf(group))
+    const mintKeyOn = (index: number) => {
+      for (;;) {
+        const key = mintKey()
+        if (placement(key) === index) return key
+      }
+    }
+    const [old, moved] = [mintKeyOn(0), mintKeyOn(1)]
+    let deletions = 0
+    const nodes = client.nodes.map((node) => ({
+      ...node,
+      facts: node.facts,
+      async meta(command: string, value?: Buffer) {
+        const isEnd = command.startsWith(`md ${prefix}e:`)
+        if (isEnd && node.name === first && deletions++ === 0) await open.given
+        const reply = await node.meta(command, value)
+        if (isEnd && node.name === second) ended.give()
+        return reply
+      },
+    }))
+    const slow = createMemcachedStore({ nodes }, { prefix })
+    await store.create(old, recordAt({ principal: 'ada' }))
+    await store.create(mintKeyOn(1), recordAt({ principal: 'ada' }))
+
+    const revoking = slow.revokeAll('ada')
+    await ended.given
+    // What the engine does to give a session a new id.
+    await store.create(moved, recordAt({ principal: 'ada' }))
+    const retired = await store.write(old, 1, recordAt({ principal: '' }))
+    open.give()
+    await revoking
+
+    expect(retired.outcome).toBe('written')
+    expect(await store.read(moved)).toBeUndefined()
   })
 
   it('keeps the session that stays through a revocation that comes between the two steps of another', async () => {

@@ -58,10 +58,7 @@ export function createRevocation(
     return epochs.end(node, id)
   }
 
-  return async (principal, except) => {
-    // Records without a user's name are of no epoch: they are no sessions but lead to some.
-    if (principal === '') return
-    const id = epochId(principal)
+  async function endEverywhere(id: string, principal: string, except: string | undefined): Promise<void> {
     const ends = await Promise.allSettled(nodes.map((node) => endOn(node, id, principal, except)))
     const failed = ends.find((end) => end.status === 'rejected')
     if (!failed) return
@@ -71,6 +68,16 @@ export function createRevocation(
         'so some of them may go on: try again when all are back',
       { cause: failed.reason },
     )
+  }
+
+  return async (principal, except) => {
+    // Records without a user's name are of no epoch: they are no sessions but lead to some.
+    if (principal === '') return
+    const id = epochId(principal)
+    await endEverywhere(id, principal, except)
+    // A session that gets a new id meanwhile may move from a node that has not been told yet to one that has been: it is
+    // in the next epoch there. By now no session is left that could do so.
+    if (nodes.length > 1) await endEverywhere(id, principal, except)
   }
 }
 
