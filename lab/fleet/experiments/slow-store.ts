@@ -85,7 +85,7 @@ async function actOnAll(fleet: Fleet, action: LinkAction): Promise<void> {
   await Promise.all(fleet.state().servers.map(({ id }) => fleet.act(id, action, { milliseconds: DELAY })))
 }
 
-/** Every visitor reads and writes in turn, without a pause. Resolves to the answers, `undefined`: none came. */
+/** Every visitor reads and writes in turn. Resolves to the answers, `undefined`: none came. */
 async function askFor(
   visitors: readonly Visitor[],
   duration: number,
@@ -96,7 +96,7 @@ async function askFor(
     visitors.map(async (visitor) => {
       for (let reads = true; performance.now() < until; reads = !reads) {
         answers.push(reads ? await visitor.request('GET', '/me') : (await visitor.addItem()).answer)
-        await delay(10)
+        await delay(50)
       }
     }),
   )
