@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
-import { expect, it, vi } from 'vitest'
+import { expect, it, vi, vi } from 'vitest'
 import { createCutter } from '../../../lab/engines/cutter.ts'
 import { describeWith } from '../../../test/support/engines.ts'
 import { clientKinds, recordAt, usePostgres } from '../../../test/support/postgres-trial.ts'
@@ -165,8 +165,11 @@ describeWith(['postgresql'], 'createPostgresStore() in trouble', () => {
     const { processID } = client as unknown as { readonly processID: number }
 
     await ask('SELECT pg_terminate_backend($1)', [processID])
-    await store.read('key').catch(() => undefined)
 
-    await expect(store.read('key')).rejects.toThrow(/its only connection is lost; use a Pool/)
+    // The client may not have heard of it yet.
+    await vi.waitFor(
+      () => expect(store.read('key')).rejects.toThrow(/its only connection is lost; use a Pool/),
+      5_000,
+    )
   })
 })
