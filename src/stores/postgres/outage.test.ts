@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
-import { expect, it, vi, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createCutter } from '../../../lab/engines/cutter.ts'
 import { describeWith } from '../../../test/support/engines.ts'
 import { clientKinds, recordAt, usePostgres } from '../../../test/support/postgres-trial.ts'
