@@ -75,6 +75,7 @@ export const networkCut = createExperiment({
           ...seen,
           ...staleness,
           resurrected,
+          requests_elsewhere: around.requests,
           refused_elsewhere: around.status_5xx + around.unanswered,
           unavail_elsewhere_ms: around.unavail_ms,
           acked_items: around.acked_items,
