@@ -67,7 +67,10 @@ describe('createCrowd()', () => {
     await crowd.enter()
 
     crowd.start()
-    while (crowd.figures().requests < 400) await crowd.visitors[0]?.request('GET', '/')
+    // Which request meets the fault is a matter of chance.
+    while (crowd.figures()[figure] === 0 && crowd.figures().requests < 10_000) {
+      await crowd.visitors[0]?.request('GET', '/')
+    }
     await crowd.stop()
     await crowd.verify()
 
