@@ -123,7 +123,7 @@ describeWith(['redis-server'], 'examples/near-cache.ts', () => {
     const [one, other] = [await start('near-cache', env), await start('near-cache', env)]
     const cookie = cookieOf(await post(`${one}/login`, { username: 'ada' }))
     const ask = async () => (await fetch(`${other}/me`, { headers: { cookie } })).json()
-    await expect.poll(ask).toMatchObject({ user: 'ada', hits: 3 })
+    await expect.poll(ask, { timeout: 10_000 }).toMatchObject({ user: 'ada', hits: 3 })
     const orderBefore = await post(`${other}/order`, {}, cookie)
 
     await post(`${one}/logout`, {}, cookie)
