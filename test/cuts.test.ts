@@ -11,6 +11,8 @@ import { channelCut } from '../lab/fleet/experiments/channel-cut.ts'
 import { networkCut } from '../lab/fleet/experiments/network-cut.ts'
 import { slowStore } from '../lab/fleet/experiments/slow-store.ts'
 import type { ExperimentResult, Fleet } from '../lab/fleet/protocol.ts'
+import { type Chromium, chromiumNeeded, skipsChromium, startChromium } from './support/chromium.ts'
+import { openDashboard } from './support/dashboard.ts'
 import { describeWith } from './support/engines.ts'
 import { type Lab, startLab } from './support/lab.ts'
 import { connectFleet } from './support/remote-fleet.ts'
@@ -187,5 +189,37 @@ describeWith(['redis-server'], 'the links of a lab', () => {
     expect(refused.status).toBe(503)
     expect(after.servers.map(({ link }) => link)).toEqual(['whole', 'whole', 'whole'])
     expect(parts.lab.stderr()).toContain('Server B was cut off from the store')
+  })
+
+  describe.skipIf(skipsChromium)(`in a browser${chromiumNeeded}`, () => {
+    let chromium: Chromium
+
+    beforeAll(async () => {
+      chromium = await startChromium()
+    })
+
+    afterAll(async () => {
+      await chromium?.close()
+    })
+
+    it('are cut, slowed down and healed by buttons, and drawn as they are', async () => {
+      const { page, server } = await openDashboard(await chromium.open(), parts.lab.control)
+      const seen: unknown[] = []
+
+      for (const [button, link] of [
+        ['Slow down C', 'slow'],
+        ['Cut off C', 'cut'],
+        ['Heal C', 'whole'],
+      ] as const) {
+        await page.getByRole('button', { name: button, exact: true }).click()
+        await page.locator(`[data-testid="server-C"][data-link="${link}"]`).waitFor()
+        await page.locator(`[data-testid="stage-link-C"][data-link="${link}"]`).waitFor()
+        seen.push(await server('C').locator('.link-actions [aria-disabled="false"]').allInnerTexts())
+        seen.push((await parts.lab.state()).servers[2]?.link)
+      }
+      await chromium.closeAll()
+
+      expect(seen).toEqual([['Cut off', 'Heal'], 'slow', ['Heal'], 'cut', ['Cut off', 'Slow down'], 'whole'])
+    })
   })
 })
