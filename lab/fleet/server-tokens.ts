@@ -63,7 +63,7 @@ export async function openTokens(folder: string, now: () => number): Promise<Ser
     tokenLifetime: LONGEST_SESSION,
     now,
   })
-  const keyStore = await openKeyStore(database, secretsFor('keys'))
+  const keyStore = await openKeyStore(database, secretsFor('keys'), { interval: '1s' })
   const refresh = createRefreshTokens(
     createSqliteStore(database, { tableName: REFRESH_TABLE, synchronous: 'normal' }),
     { keys: secretsFor('refresh'), revocations },

@@ -68,21 +68,28 @@ export interface CrowdOptions {
    * @default 5_000
    */
   readonly timeout?: number
+  /**
+   * Items that a visitor puts into one cart at most; it reads afterwards.
+   *
+   * @default 150; a session in a cookie has room for some 60
+   */
+  readonly cartLimit?: number
+  /** What visitors show at `GET /me`. @default 'cookie' */
+  readonly credentials?: 'cookie' | 'bearer' | undefined
 }
 
-/** Items that a visitor puts into one cart at most; it reads afterwards. */
 const CART_LIMIT = 150
 
 let crowds = 0
 
 /** Creates a crowd before the door of the shop. */
 export function createCrowd(getOrigin: () => string, options: CrowdOptions = {}): Crowd {
-  const { size = 24, pause = 60, timeout = 5_000 } = options
+  const { size = 24, pause = 60, timeout = 5_000, cartLimit = CART_LIMIT, credentials } = options
   const counts = { acked_logins: 0, acked_items: 0, acked_lost: 0, cross_user: 0 }
   const outcomes = { requests: 0, status_5xx: 0, unanswered: 0, unavail_ms: 0 }
   const run = `${process.pid.toString(36)}${Date.now().toString(36)}${(++crowds).toString(36)}`
   const visitors = Array.from({ length: size }, (_, index) =>
-    createVisitor(getOrigin, { username: `crowd-${run}-${index}`, timeout, onAnswer: count }),
+    createVisitor(getOrigin, { username: `crowd-${run}-${index}`, timeout, credentials, onAnswer: count }),
   )
   const doubledItems = new Set<string>()
   let shopping: Promise<void>[] = []
@@ -122,7 +129,7 @@ export function createCrowd(getOrigin: () => string, options: CrowdOptions = {})
   }
 
   async function useCart(visitor: Visitor): Promise<void> {
-    const adds = visitor.items.size < CART_LIMIT && Math.random() < 0.7
+    const adds = visitor.items.size < cartLimit && Math.random() < 0.7
     const before = visitor.items.size
     const sight = await (adds ? visitor.addItem() : visitor.cart())
     counts.acked_items += visitor.items.size - before

@@ -7,10 +7,12 @@
 import { channelCut } from './channel-cut.ts'
 import { corruptRecord } from './corrupt-record.ts'
 import type { Experiment } from './experiment.ts'
+import { keyRotation } from './key-rotation.ts'
 import { loginRace } from './login-race.ts'
 import { networkCut } from './network-cut.ts'
 import { parallelWriters } from './parallel-writers.ts'
 import { randomServer } from './random-server.ts'
+import { refreshRace } from './refresh-race.ts'
 import { revocationRace } from './revocation-race.ts'
 import { rollingRestart } from './rolling-restart.ts'
 import { serverKilled } from './server-killed.ts'
@@ -39,7 +41,9 @@ export const experiments: readonly Experiment[] = [
   revocationRace,
   loginRace,
   corruptRecord,
+  keyRotation,
   slowStore,
+  refreshRace,
 ]
 
 /** Finds an experiment by its name, for instance `F1`; `undefined` when there is none. */

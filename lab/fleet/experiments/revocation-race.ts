@@ -11,7 +11,8 @@ import { createVisitor, readCart, readHandle, readUsername, type Visitor } from 
 import { createSessionAddress } from './addresses.ts'
 import { arrive, logInAgain } from './arrive.ts'
 import { createExperiment } from './experiment.ts'
-import { promiseTo } from './strategy-groups.ts'
+import { isStateless, promiseTo } from './strategy-groups.ts'
+import { measureTokenRevocation } from './token-revocation.ts'
 
 /** Readers and writers of each round. */
 const RACERS = 8
@@ -67,13 +68,19 @@ export interface RevocationReport {
 export const revocationRace = createExperiment({
   name: 'F12',
   title: { en: 'Log out while eight clients race', ko: '동시 요청 8개와 로그아웃의 경쟁' },
-  promises: promiseTo({
-    memory: deadAtOnce,
-    sticky: deadAtOnce,
-    shared: deadAtOnce,
-    cached: deadWithinBound,
-  }),
-  async measure({ fleet, strategy, bound, rounds, short, log }) {
+  promises: {
+    ...promiseTo({
+      memory: deadAtOnce,
+      sticky: deadAtOnce,
+      shared: deadAtOnce,
+      cached: deadWithinBound,
+    }),
+    token: deadWithinBound,
+    sealed: deadWithinBound,
+  },
+  async measure(context) {
+    const { fleet, strategy, bound, rounds, short, log } = context
+    if (isStateless(strategy)) return measureTokenRevocation(context)
     const wanted = rounds ?? (short ? 40 : 1_000)
     // The owner's other session may live on another server, which knows nothing of the one to revoke.
     const alone = strategy === 'sticky'

@@ -5,29 +5,36 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
+import { findStrategy } from '../strategies.ts'
 import { createCrowd } from './crowd.ts'
 import { createExperiment, type ExperimentContext, type Measurement, restart } from './experiment.ts'
-import { promiseTo } from './strategy-groups.ts'
+import { isStateless, promiseTo } from './strategy-groups.ts'
 import { countStrangers, findLost, isAboutTwoThirds, toPercent } from './strangers.ts'
+
+const nothingLost = {
+  en: 'No acknowledged login and no acknowledged cart item is lost.',
+  ko: '확인된 로그인과 장바구니 상품은 하나도 사라지지 않습니다.',
+}
 
 /** The experiment. */
 export const serverKilled = createExperiment({
   name: 'F1',
   title: { en: 'Kill one server under load', ko: '부하 중에 서버 하나 강제 종료' },
-  promises: promiseTo({
-    memory: {
-      en: 'About two thirds of requests are strangers before anything is killed: that is the lesson.',
-      ko: '아무것도 죽이지 않아도 요청의 약 2/3가 모르는 사람이 됩니다. 이것이 바로 문제입니다.',
-    },
-    sticky: {
-      en: 'Exactly the killed server’s logins are lost; all others stay.',
-      ko: '죽은 서버의 로그인만 사라지고 나머지는 모두 유지됩니다.',
-    },
-    shared: {
-      en: 'No acknowledged login and no acknowledged cart item is lost.',
-      ko: '확인된 로그인과 장바구니 상품은 하나도 사라지지 않습니다.',
-    },
-  }),
+  promises: {
+    ...promiseTo({
+      memory: {
+        en: 'About two thirds of requests are strangers before anything is killed: that is the lesson.',
+        ko: '아무것도 죽이지 않아도 요청의 약 2/3가 모르는 사람이 됩니다. 이것이 바로 문제입니다.',
+      },
+      sticky: {
+        en: 'Exactly the killed server’s logins are lost; all others stay.',
+        ko: '죽은 서버의 로그인만 사라지고 나머지는 모두 유지됩니다.',
+      },
+      shared: nothingLost,
+    }),
+    token: nothingLost,
+    sealed: nothingLost,
+  },
   measure(context) {
     if (context.isShared) return measureShared(context)
     return context.strategy === 'sticky' ? measureSticky(context) : measureMemory(context)
@@ -86,8 +93,13 @@ async function measureSticky({ fleet, log }: ExperimentContext): Promise<Measure
   }
 }
 
-async function measureShared({ fleet, seconds, short, log }: ExperimentContext): Promise<Measurement> {
-  const crowd = createCrowd(() => fleet.shop)
+async function measureShared(context: ExperimentContext): Promise<Measurement> {
+  const { fleet, strategy, seconds, short, log } = context
+  const { credentials } = findStrategy(strategy) ?? {}
+  const crowd = createCrowd(() => fleet.shop, {
+    credentials,
+    ...(isStateless(strategy) && { cartLimit: 60 }),
+  })
   const until = Date.now() + (seconds ?? (short ? 8 : 30)) * 1_000
   let kills = 0
   try {

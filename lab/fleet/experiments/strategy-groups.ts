@@ -42,6 +42,11 @@ export function promiseTo(
   )
 }
 
+/** Whether what a server has to know comes with the request, so that there is no back end to ask for it. */
+export function isStateless(strategy: string): boolean {
+  return strategy === 'token' || strategy === 'sealed'
+}
+
 /** What each strategy with a back end has in common with the others of its group comes before what all share. */
 function findPromise(
   strategy: Strategy,
