@@ -93,6 +93,12 @@ export interface StrategyPromises {
    * is started, another one takes over, or they are gone. Absent when there is no such server.
    */
   readonly engineDeath?: 'restart' | 'failover' | 'loss'
+  /**
+   * Most acknowledged changes that may be lost when another engine takes over, as no write waits for it.
+   *
+   * @default 0
+   */
+  readonly unreplicated?: number
 }
 
 /** What a strategy is given to open its store. */

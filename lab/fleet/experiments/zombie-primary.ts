@@ -29,7 +29,7 @@ export const zombiePrimary = createExperiment({
     const meddler = createMeddler(fleet)
     const load = createCrowd(() => fleet.shop, { size: 16 })
     const writers = createCrowd(() => fleet.shop, { size: 8 })
-    const counts = { zombies: 0, revoked: 0, resurrected: 0, takeover_ms: 0 }
+    const counts = { zombies: 0, takeovers: 0, revoked: 0, resurrected: 0, takeover_ms: 0 }
     try {
       await Promise.all([load.enter(), writers.enter()])
       load.start()
@@ -43,6 +43,8 @@ export const zombiePrimary = createExperiment({
         await fleet.actOnEngine(primary, 'pause')
         const pausedAt = performance.now()
         counts.takeover_ms = Math.max(counts.takeover_ms, await measureRecovery(writers.visitors, pausedAt))
+        // Without a successor, it is no zombie when it wakes.
+        counts.takeovers += Number(!(await meddler.primaries()).includes(primary))
         const leavers = await leave(leaving.visitors)
         counts.revoked += leavers.size
         await delay(Math.max(0, pausedAt + seconds * 1_000 - performance.now()))
@@ -60,7 +62,10 @@ export const zombiePrimary = createExperiment({
       const crossed = figures.cross_user + writers.figures().cross_user
       return {
         measured: { ...figures, ...counts, acked_lost: ackedLost, cross_user: crossed },
-        met: counts.revoked > 0 && ackedLost + crossed + counts.resurrected + figures.doubled === 0,
+        met:
+          counts.takeovers === counts.zombies &&
+          counts.revoked > 0 &&
+          ackedLost + crossed + counts.resurrected + figures.doubled === 0,
       }
     } finally {
       await Promise.all([load.close(), writers.close()])

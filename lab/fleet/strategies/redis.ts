@@ -6,7 +6,12 @@
 
 import { once } from 'node:events'
 import { createNearCache } from 'coatcheck/stores/near-cache'
-import { createRedisInvalidations, createRedisStore, type RedisClient } from 'coatcheck/stores/redis'
+import {
+  createRedisInvalidations,
+  createRedisStore,
+  type RedisClient,
+  type RedisStoreOptions,
+} from 'coatcheck/stores/redis'
 import { startRedisCluster } from '../../engines/redis-cluster.ts'
 import { startRedisSentinel } from '../../engines/redis-sentinel.ts'
 import { startRedis } from '../../engines/redis.ts'
@@ -87,15 +92,21 @@ export const redisSentinel: Strategy = {
       sentinelRootNodes: [...(addresses.sentinels ?? [])],
       nodeClientOptions: { ...SETTINGS, socket: SOCKET },
       sentinelClientOptions: { socket: SOCKET },
+      // A connection that waits for a replica answers nobody else meanwhile.
+      masterPoolSize: 4,
       // Sentinels tell of a failover by themselves. Asked each second, they cost each server a tenth of a core.
       scanInterval: 10_000,
     })
     client.on('error', () => undefined)
-    return openStore(client, client.connect(), () => client.destroy())
+    return openStore(client, client.connect(), () => client.destroy(), { wait: WAIT })
   },
 }
 
-/** Three primaries with a replica each. */
+/**
+ * Three primaries with a replica each.
+ *
+ * Writes do not wait for the replica: once it has taken over there is no other, and every write would be refused.
+ */
 export const redisCluster: Strategy = {
   ...redis,
   name: 'redis-cluster',
@@ -104,7 +115,7 @@ export const redisCluster: Strategy = {
     en: 'Sessions are spread over three primaries, each with a replica that takes over when it dies.',
     ko: '세션을 주 서버 셋에 나누어 두고, 하나가 죽으면 그 복제본이 이어받습니다.',
   },
-  promises: { ...redis.promises, engineDeath: 'failover' },
+  promises: { ...redis.promises, engineDeath: 'failover', unreplicated: 10 },
   startEngines: (options) => startRedisCluster(options),
   open: async ({ addresses }) => {
     const { createCluster } = await import('redis')
@@ -115,7 +126,7 @@ export const redisCluster: Strategy = {
       RESP: 3,
     })
     client.on('error', () => undefined)
-    return openStore(client, client.connect(), () => client.destroy())
+    return openStore(client, client.connect(), () => client.destroy(), {})
   },
 }
 
@@ -143,13 +154,18 @@ async function openClient({ url = '' }: EngineAddresses) {
   return client
 }
 
-async function openStore(client: RedisClient, connected: Promise<unknown>, destroy: () => unknown) {
+async function openStore(
+  client: RedisClient,
+  connected: Promise<unknown>,
+  destroy: () => unknown,
+  options: RedisStoreOptions,
+) {
   await Promise.race([
     connected.catch(() => undefined),
     new Promise((resolve) => setTimeout(resolve, CONNECT_TIMEOUT).unref()),
   ])
   return {
-    store: createRedisStore(client, { wait: WAIT }),
+    store: createRedisStore(client, options),
     close: async () => {
       await destroy()
     },

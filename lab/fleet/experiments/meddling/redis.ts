@@ -8,8 +8,8 @@ import { createClient } from 'redis'
 import type { Fleet } from '../../protocol.ts'
 import { listEngines, type Meddler } from './meddler.ts'
 
-/** Sentinels are called otherwise. */
 const ENGINE = 'redis'
+const SENTINEL = 'sentinel'
 const TIMEOUT = 2_000
 const PREFIX = 'coatcheck:'
 
@@ -17,8 +17,17 @@ const PREFIX = 'coatcheck:'
 export function createRedisMeddler(fleet: Fleet): Meddler {
   const servers = () => listEngines(fleet, ENGINE)
 
-  /** Names of the servers that say they are primaries. One that gives no answer is none. */
+  /**
+   * Names of the servers that take writes. Where there are sentinels, they know: a primary that was dead believes for a
+   * while that it still is one. Elsewhere each says so itself; one that gives no answer is none.
+   */
   async function primaries(): Promise<readonly string[]> {
+    for (const { port } of listEngines(fleet, SENTINEL)) {
+      const masters = (await ask(port, ['SENTINEL', 'MASTERS']).catch(() => [])) as readonly unknown[]
+      const elected = masters.map(readPort)
+      if (elected.length > 0)
+        return servers().flatMap((server) => (elected.includes(server.port) ? server.name : []))
+    }
     const roles = await Promise.all(
       servers().map(async ({ name, port }) => {
         const role = (await ask(port, ['ROLE']).catch(() => [])) as readonly unknown[]
@@ -85,6 +94,13 @@ export function createRedisMeddler(fleet: Fleet): Meddler {
       return calls
     },
   }
+}
+
+/** Reads the port of a primary as a sentinel describes it: as a list of names and values, or as a map. */
+function readPort(master: unknown): number {
+  if (Array.isArray(master)) return Number(master[master.indexOf('port') + 1])
+  const entries = master instanceof Map ? Object.fromEntries(master) : master
+  return Number((entries as { port?: unknown }).port)
 }
 
 function recordKey(handle: string): string {
