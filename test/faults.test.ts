@@ -1,0 +1,137 @@
+/**
+ * The fault matrix on shared stores, in short: real servers, real back ends, judged by clients that keep their own account.
+ *
+ * The whole form is `npm run lab -- experiment <name> --strategy <name>`. Times may take four times what is promised here,
+ * as tests run on machines that do other things too.
+ */
+
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { ServerName } from '../lab/engines/installed.ts'
+import type { Experiment } from '../lab/fleet/experiments/experiment.ts'
+import { parallelWriters } from '../lab/fleet/experiments/parallel-writers.ts'
+import { revocationRace } from '../lab/fleet/experiments/revocation-race.ts'
+import { storeAway } from '../lab/fleet/experiments/store-away.ts'
+import { storeKilled } from '../lab/fleet/experiments/store-killed.ts'
+import { storeWiped } from '../lab/fleet/experiments/store-wiped.ts'
+import type { ExperimentResult, Fleet } from '../lab/fleet/protocol.ts'
+import { describeWith } from './support/engines.ts'
+import { type Lab, startLab } from './support/lab.ts'
+import { connectFleet } from './support/remote-fleet.ts'
+
+const ROUNDS = 40
+
+/** Describes a fleet of three servers on a strategy, with the two races that every shared store has to win. */
+function describeFleet(
+  strategy: string,
+  servers: readonly ServerName[],
+  more: (run: (experiment: Experiment) => Promise<ExperimentResult['measured']>) => void = () => {},
+): void {
+  describeWith(servers, `three servers on ${strategy}`, () => {
+    const parts: { lab?: Lab; fleet?: Fleet } = {}
+
+    beforeAll(async () => {
+      parts.lab = await startLab(['--strategy', strategy, '--routing', 'random'])
+      parts.fleet = await connectFleet(parts.lab)
+    })
+    afterAll(async () => {
+      await parts.fleet?.close()
+      await parts.lab?.stop()
+    })
+
+    async function run(experiment: Experiment): Promise<ExperimentResult['measured']> {
+      if (!parts.fleet) throw new Error(`There is no fleet on ${strategy}`)
+      const { measured } = await experiment.run(parts.fleet, { short: true, rounds: ROUNDS })
+      return measured
+    }
+
+    it('lose nothing of what fifty parallel writers were told is written, and write nothing twice', async () => {
+      const measured = await run(parallelWriters)
+
+      expect(measured).toMatchObject({ lost_updates: 0, doubled: 0, cross_user: 0, servers: 3 })
+      expect(Number(measured['acked']) + Number(measured['refused'])).toBe(250)
+      expect(measured['acked']).toBeGreaterThan(125)
+    })
+
+    it(`never know a session that was ended before, in ${ROUNDS} rounds against eight clients`, async () => {
+      const measured = await run(revocationRace)
+
+      expect(measured).toMatchObject({ resurrected: 0, false_acks: 0, cross_user: 0 })
+      expect(measured['rounds']).toBeGreaterThan(ROUNDS / 2)
+      expect(measured['late_answers']).toBeGreaterThan(ROUNDS * 8)
+    })
+
+    more(run)
+  })
+}
+
+/** What has to be there for the experiments that need one round. */
+function once(experiment: Experiment): Experiment {
+  return { ...experiment, run: (fleet) => experiment.run(fleet, { short: true }) }
+}
+
+function expectOutage(measured: ExperimentResult['measured']): void {
+  expect(measured).toMatchObject({
+    answered_otherwise: 0,
+    without_retry_after: 0,
+    acked_lost: 0,
+    cross_user: 0,
+  })
+  expect(measured['refused']).toBeGreaterThan(20)
+  expect(measured['slowest_answer_ms']).toBeLessThan(4_000)
+  expect(measured['recovery_paused_ms']).toBeLessThan(8_000)
+  expect(measured['recovery_killed_ms']).toBeLessThan(8_000)
+  expect(Math.max(Number(measured['load_paused']), Number(measured['load_killed']))).toBeLessThan(4)
+}
+
+describeFleet('sqlite-cached', [])
+
+describeFleet('postgres', ['postgresql'], (run) => {
+  it('lose nothing when the database is killed and started again', async () => {
+    const measured = await run(once(storeKilled))
+
+    expect(measured).toMatchObject({ kills: 1, acked_lost: 0, cross_user: 0, doubled: 0 })
+    expect(measured['acked_items']).toBeGreaterThan(20)
+  })
+
+  it('say so while the database stands still or is dead, and are back at once without a rush', async () => {
+    expectOutage(await run(once(storeAway)))
+  })
+})
+
+describeFleet('postgres-cached', ['postgresql'])
+
+describeFleet('redis', ['redis-server'], (run) => {
+  it('say so while Redis stands still or is dead, and are back at once without a rush', async () => {
+    expectOutage(await run(once(storeAway)))
+  })
+})
+
+describeFleet('redis-cached', ['redis-server'], (run) => {
+  it('log everybody out when Redis is wiped, and do not fill it again from their copies', async () => {
+    const measured = await run(once(storeWiped))
+
+    expect(measured).toMatchObject({
+      sessions: 16,
+      still_known: 0,
+      adopted: 0,
+      carts_kept: 0,
+      refilled: 0,
+      renewed: 16,
+      cross_user: 0,
+    })
+  })
+})
+
+describeFleet('redis-sentinel', ['redis-server', 'redis-sentinel'], (run) => {
+  it('lose nothing when the primary is killed, and go on with another', async () => {
+    const measured = await run(once(storeKilled))
+
+    expect(measured).toMatchObject({ kills: 1, acked_lost: 0, cross_user: 0, doubled: 0 })
+    expect(measured['acked_items']).toBeGreaterThan(20)
+    expect(measured['unavail_ms']).toBeLessThan(20_000)
+  })
+})
+
+describeFleet('redis-cluster', ['redis-server'])
+
+describeFleet('memcached', ['memcached'])
