@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Browser, createBrowser } from '../traffic/browser.ts'
 import { createVisitor, readCart } from '../traffic/visitor.ts'
 import { createSessionAddress } from './addresses.ts'
@@ -40,15 +41,19 @@ export const parallelWriters = createExperiment({
   name: 'F11',
   title: { en: 'Parallel writers of one session', ko: '한 세션에 동시에 쓰기' },
   promises: promiseTo({ memory: nothingLost, sticky: nothingLost, shared: nothingLost }),
-  async measure({ fleet }) {
-    const measured = await measureParallelWriters(createSessionAddress(fleet))
+  async measure({ fleet, bound }) {
+    const measured = await measureParallelWriters(createSessionAddress(fleet), bound)
     const { additions, kept, lost_updates: lost, doubled, cross_user: crossed } = measured
     return { measured: { ...measured }, met: kept === additions && lost + doubled + crossed === 0 }
   },
 })
 
-/** Lets fifty browsers with one cookie write as fast as they can. */
-export async function measureParallelWriters(getOrigin: () => string): Promise<WritersReport> {
+/**
+ * Lets fifty browsers with one cookie write as fast as they can.
+ *
+ * @param bound How long the owner, who has not written itself, may be shown an older cart, in milliseconds.
+ */
+export async function measureParallelWriters(getOrigin: () => string, bound = 0): Promise<WritersReport> {
   const owner = createVisitor(getOrigin, { username: `writer-${Date.now().toString(36)}` })
   const browsers = Array.from({ length: WRITERS }, () => createBrowser(getOrigin, { timeout: 30_000 }))
   const acked: string[] = []
@@ -73,6 +78,7 @@ export async function measureParallelWriters(getOrigin: () => string): Promise<W
       ),
     )
 
+    await delay(bound)
     const answer = await owner.request('GET', '/cart')
     const cart = readCart(answer?.body) ?? []
     const kept = new Set(cart)
