@@ -18,7 +18,13 @@ export default defineConfig({
     projects: [
       {
         resolve: { alias },
-        test: { name: 'unit', include: ['src/**/*.test.ts', 'lab/**/*.test.ts'], testTimeout: 20_000 },
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'lab/**/*.test.ts'],
+          testTimeout: 30_000,
+          // Real servers are started in hooks.
+          hookTimeout: 60_000,
+        },
       },
       {
         resolve: { alias },
