@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { findChildren, findProcess } from '../lab/engines/process-table.ts'
 import {
   type Chromium,
   chromiumNeeded,
@@ -11,6 +12,12 @@ import { describeWith } from './support/engines.ts'
 import { type Lab, startLab } from './support/lab.ts'
 
 const PATIENCE = { timeout: 20_000 }
+
+/** Sentinels take seconds to agree, and more on a busy machine. */
+const FAILOVER = { timeout: 30_000, interval: 250 }
+
+const ITEM = JSON.stringify({ item: 'Fedora' })
+const JSON_TYPE = { 'content-type': 'application/json' }
 
 /** No multiple of the number of servers: nobody falls into step with a balancer that takes servers in turn. */
 const VISITORS = 11
@@ -237,6 +244,219 @@ describe.skipIf(skipsChromium)(`the dashboard in a browser${chromiumNeeded}`, ()
     expect(await page.getByTestId('connection').getAttribute('data-connection')).toBe('lost')
   })
 })
+
+describe.skipIf(skipsChromium)(`the choice of a strategy in the dashboard${chromiumNeeded}`, () => {
+  let chromium: Chromium
+  let lab: Lab
+  let dashboard: Dashboard
+
+  beforeAll(async () => {
+    chromium = await startChromium()
+    // Nothing is found on an empty PATH but what is outside of it, and that is not Redis nor memcached.
+    vi.stubEnv('PATH', '/nonexistent')
+    lab = await startLab()
+    vi.unstubAllEnvs()
+  })
+
+  beforeEach(async () => {
+    dashboard = await openDashboard(await chromium.open(), lab.control)
+  })
+
+  afterEach(async () => {
+    await lab.call('POST', '/api/traffic', { visitors: 0, rate: 0 })
+    await chromium.closeAll()
+  })
+
+  afterAll(async () => {
+    await chromium?.close()
+    await lab?.stop()
+  })
+
+  it('puts every strategy under the way that it goes', async () => {
+    const { page } = dashboard
+
+    const groups: unknown[] = []
+    for (const way of await page.locator('[data-testid^="way-"]').all()) {
+      const options = await way
+        .locator('[data-testid^="strategy-"]')
+        .evaluateAll((elements) =>
+          elements.map(({ dataset }) => dataset['testid']?.slice('strategy-'.length)),
+        )
+      groups.push([await way.locator('h3').textContent(), options])
+    }
+
+    expect(groups).toEqual([
+      ['1Memory of one server', ['memory']],
+      ['2Sticky sessions', ['sticky']],
+      ['3Session replication', ['replicated']],
+      ['4Shared database', ['sqlite', 'postgres']],
+      ['5Shared store + copy in RAM', ['sqlite-cached', 'postgres-cached', 'redis-cached']],
+      ['6Shared in-memory store', ['redis', 'redis-sentinel', 'redis-cluster', 'memcached']],
+      ['7Stateless: with the visitor', ['token', 'sealed']],
+    ])
+  })
+
+  it('explains the running strategy, and the one that is pointed at', async () => {
+    const about = dashboard.page.getByTestId('about')
+    const before = await about.innerText()
+
+    await dashboard.page.getByTestId('strategy-sealed').hover()
+    await about.getByText('Sealed cookie').waitFor()
+    const pointed = await about.innerText()
+    await dashboard.page.getByTestId('stage-server-A').hover()
+    await about.getByText('Memory of one server').waitFor()
+
+    expect(before).toContain('running')
+    expect(pointed).toContain('The session itself is in the cookie, encrypted.')
+    expect(pointed).not.toContain('running')
+  })
+
+  it('says once which package to install, and does not switch to what is not installed', async () => {
+    const { page } = dashboard
+    const missing = page.getByTestId('missing').getByRole('listitem')
+
+    // A person can click on it all the same; the tool would wait until it is enabled.
+    await page.getByTestId('strategy-redis-sentinel').click({ force: true })
+    const sentences = await missing.allInnerTexts()
+    const tags = await page.locator('[data-testid^="strategy-"]', { hasText: 'not installed' }).count()
+    await photograph(page, 'dashboard-missing')
+
+    expect(
+      sentences.filter((sentence) => sentence.includes('install the package "redis-server"')),
+    ).toHaveLength(1)
+    expect(sentences.filter((sentence) => sentence.includes('install the package "memcached"'))).toHaveLength(
+      1,
+    )
+    expect(tags).toBeGreaterThanOrEqual(5)
+    expect((await lab.state()).strategy).toBe('memory')
+  })
+
+  it.each([
+    ['sealed', 'Each is in its browser’s cookie'],
+    ['token', 'Each login is in the token or cookie'],
+  ])('lists no sessions of %s, and says where they are', async (strategy, sentence) => {
+    await dashboard.choose(strategy)
+    await dashboard.letIn(5, 30)
+    await expect.poll(async () => (await dashboard.figures()).kept, PATIENCE).toBe(5)
+
+    const cards = await Promise.all(
+      ['A', 'B', 'C'].map((id) => dashboard.page.getByTestId(`server-${id}-no-sessions`).innerText()),
+    )
+    const behind = await dashboard.page.getByTestId('stage-store').locator('text').allTextContents()
+    await photograph(dashboard.page, `dashboard-${strategy}`)
+
+    for (const card of cards) expect(card).toContain(sentence)
+    expect(behind).toEqual(['Revocation list', 'SQLite file'])
+  })
+
+  it.each([
+    ['memory', 'sessions', []],
+    ['sqlite', undefined, ['Shared database', 'SQLite file', 'sessions']],
+    ['sqlite-cached', 'RAM copy', ['Shared database', 'SQLite file', 'sessions']],
+  ] as const)('draws where the sessions of %s are', async (strategy, held, behind) => {
+    const { page } = dashboard
+    const running = page.locator(`[data-testid="strategy-${strategy}"][aria-pressed="true"]`)
+    if ((await running.count()) === 0) await dashboard.choose(strategy)
+
+    const onServer = await page.getByTestId('stage-server-B').locator('.holds text').allTextContents()
+    const store = await page.getByTestId('stage-store').locator('text').allTextContents()
+
+    expect(onServer).toEqual(held === undefined ? [] : [held])
+    expect(store).toEqual(behind)
+  })
+})
+
+describeWith(
+  ['redis-server', 'redis-sentinel', 'memcached', 'postgresql'],
+  'the dashboard on one strategy after the other',
+  () => {
+    describe.skipIf(skipsChromium)(`in a browser${chromiumNeeded}`, () => {
+      let chromium: Chromium
+      let lab: Lab
+      let dashboard: Dashboard
+
+      beforeAll(async () => {
+        chromium = await startChromium()
+        lab = await startLab()
+        dashboard = await openDashboard(await chromium.open(), lab.control)
+      })
+
+      afterAll(async () => {
+        await chromium?.closeAll()
+        await chromium?.close()
+        await lab?.stop()
+      })
+
+      async function pressOnEngine(name: string, action: string, status: string): Promise<void> {
+        const { page } = dashboard
+        await page.getByRole('button', { name: `${action} ${name}`, exact: true }).click()
+        await page
+          .locator(`[data-testid="engine-${name}"][data-status="${status}"][aria-busy="false"]`)
+          .waitFor()
+      }
+
+      it('shows on redis-sentinel that nobody is lost when the primary is killed', async () => {
+        const { page } = dashboard
+        const names = page.getByTestId('stage-store').locator('.engine-name')
+        await dashboard.choose('redis-sentinel')
+        await dashboard.letIn(VISITORS, 60)
+        await expect.poll(async () => (await dashboard.figures()).total, PATIENCE).toBe(VISITORS)
+        const drawn = await names.allTextContents()
+
+        await pressOnEngine('redis-1', 'Kill', 'stopped')
+        const broken = await names.locator('[data-broken="true"]').allTextContents()
+        await photograph(page, 'dashboard-redis-sentinel')
+        // Until the sentinels have chosen, the shop refuses; what follows is answered by another Redis.
+        await expect
+          .poll(async () => {
+            const answers = await Promise.all(
+              Array.from({ length: 6 }, () =>
+                fetch(`${lab.shop}/cart`, { method: 'POST', body: ITEM, headers: JSON_TYPE }),
+              ),
+            )
+            return new Set(answers.map(({ status }) => status))
+          }, FAILOVER)
+          .toEqual(new Set([200]))
+        const { requests } = await dashboard.figures()
+        await expect
+          .poll(async () => (await dashboard.figures()).requests, PATIENCE)
+          .toBeGreaterThan(requests + 100)
+        const figures = await dashboard.figures()
+        await pressOnEngine('redis-1', 'Start', 'ready')
+
+        expect(drawn).toEqual(['redis-1', 'redis-2', 'redis-3', 'sentinel-1', 'sentinel-2', 'sentinel-3'])
+        expect(broken).toEqual(['redis-1'])
+        expect(figures).toMatchObject({ kept: VISITORS, total: VISITORS, lost: 0, crossUser: 0 })
+      })
+
+      it('pauses and resumes one of several engines', async () => {
+        await pressOnEngine('sentinel-2', 'Pause', 'paused')
+        const statuses = (await lab.state()).engines.map(({ name, status }) => `${name} ${status}`)
+        await pressOnEngine('sentinel-2', 'Resume', 'ready')
+
+        expect(statuses.filter((line) => !line.endsWith(' ready'))).toEqual(['sentinel-2 paused'])
+      })
+
+      it('leaves no process behind when it switches from strategy to strategy', async () => {
+        const pids = new Set<number>()
+        const counts: number[] = []
+
+        for (const strategy of ['memcached', 'postgres-cached', 'redis-cluster', 'sealed', 'memory']) {
+          const { servers, engines } = await lab.state()
+          for (const { pid } of [...servers, ...engines]) if (pid !== undefined) pids.add(pid)
+          await dashboard.choose(strategy)
+          counts.push((await lab.state()).engines.length)
+        }
+
+        expect(counts).toEqual([2, 1, 6, 0, 0])
+        expect(pids.size).toBe(5 * 3 + 6 + 2 + 1 + 6)
+        expect([...pids].filter(findProcess)).toEqual([])
+        // Three servers and one watchdog.
+        expect(findChildren(lab.pid)).toHaveLength(4)
+      })
+    })
+  },
+)
 
 describeWith(['redis-server'], 'the dashboard on redis', () => {
   describe.skipIf(skipsChromium)(`in a browser${chromiumNeeded}`, () => {

@@ -41,7 +41,7 @@ export function sessionHome({
 }
 
 /** What a server holds of a session: the only one there is, a copy, all of them, or nothing. */
-export type Holding = 'sessions' | 'copies' | 'all' | undefined
+type Holding = 'sessions' | 'copies' | 'all' | undefined
 
 /** What every server holds. */
 export function heldByServers(home: SessionHome | undefined): Holding {

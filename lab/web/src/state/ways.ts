@@ -7,16 +7,7 @@
 import type { StrategyInfo } from '../../../fleet/protocol.ts'
 
 /** The ways, in the order in which one leads to the next; `other`: what the page has no name for. */
-export const ways = [
-  'memory',
-  'sticky',
-  'replication',
-  'database',
-  'copy',
-  'store',
-  'stateless',
-  'other',
-] as const
+const ways = ['memory', 'sticky', 'replication', 'database', 'copy', 'store', 'stateless', 'other'] as const
 
 /** A way of keeping a login. */
 export type Way = (typeof ways)[number]
