@@ -14,7 +14,7 @@ import { createRunner } from './postgres/run.ts'
 import { applyMigrations } from './postgres/schema.ts'
 import { writeStatements } from './postgres/statements.ts'
 import { createSweeper } from './postgres/sweep.ts'
-import { toText } from './postgres/text.ts'
+import { toText } from './plain-text.ts'
 import type { IndexedSessionStore, SessionStore } from './store.ts'
 
 export type { PostgresTableOptions } from './postgres/names.ts'
@@ -79,7 +79,7 @@ export interface PostgresStoreOptions extends PostgresTableOptions {
 export interface PostgresMigrationOptions extends PostgresTableOptions {
   /**
    * Whether triggers tell of changed sessions, as {@link createPostgresInvalidations} needs it; `false` removes them.
-   * They cost each write some 5 µs and let commits of sessions wait for one another, so do without unless you listen.
+   * They let commits of sessions wait for one another, so do without unless you listen.
    *
    * @default as it is
    */

@@ -7,14 +7,8 @@
 import type { IndexedSessionStore, SessionStore } from './store.ts'
 import { createLockQueue } from './sqlite/lock-queue.ts'
 import { installOutbox } from './sqlite/outbox.ts'
-import {
-  decodeSession,
-  findCorruption,
-  isExpired,
-  recordParameters,
-  versionOf,
-  toText,
-} from './sqlite/rows.ts'
+import { decodeSession, findCorruption, isExpired, recordParameters, versionOf } from './sqlite/rows.ts'
+import { toText } from './plain-text.ts'
 import { applyMigrations, assertTableName } from './sqlite/schema.ts'
 import { prepareStatements } from './sqlite/statements.ts'
 import { createSweeper } from './sqlite/sweep.ts'

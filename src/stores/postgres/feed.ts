@@ -11,7 +11,7 @@ import { toUnavailable } from './errors.ts'
 import { type Listener, openListener } from './listener.ts'
 import type { PostgresNames } from './names.ts'
 import { CHANGED, CHANGED_ALL, ECHO, ECHO_STATEMENT } from './notify.ts'
-import { fromText } from './text.ts'
+import { fromText } from '../plain-text.ts'
 
 /** First and longest pause before a new attempt, in milliseconds. It doubles, with up to half of it by chance. */
 const PAUSES = [50, 1_000] as const

@@ -10,7 +10,7 @@ import type { StoredSession } from '../store.ts'
 import { decodeSession } from './rows.ts'
 import type { RunStatement } from './run.ts'
 import type { PostgresStatements } from './statements.ts'
-import { fromText, toArrayLiteral, toText } from './text.ts'
+import { fromText, toText } from '../plain-text.ts'
 
 /** Creates the `read` of a store. */
 export function createReads(
@@ -34,4 +34,9 @@ export function createReads(
     const row = await read(key)
     return row && decodeSession(row)
   }
+}
+
+/** Writes texts as a literal of `text[]`: neither client then has to know the type. */
+function toArrayLiteral(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text}"`).join(',')}}`
 }

@@ -6,7 +6,7 @@
 
 import type { PostgresParameter, PostgresRow } from '../postgres.ts'
 import { CorruptRecordError, type SessionRecord, type StoredSession } from '../store.ts'
-import { fromText, toText } from './text.ts'
+import { fromText, toText } from '../plain-text.ts'
 
 const NAMES = ['key', 'version', 'data', 'principal', 'created_at', 'last_seen_at', 'expires_at'] as const
 

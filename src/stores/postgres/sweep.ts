@@ -8,7 +8,7 @@ import type { PostgresRow } from '../postgres.ts'
 import type { SweptSession } from '../store.ts'
 import type { PostgresNames } from './names.ts'
 import type { RunStatement } from './run.ts'
-import { fromText } from './text.ts'
+import { fromText } from '../plain-text.ts'
 
 /** Most rows that one statement looks at: some 10 ms of the server's time, during which it holds locks on them. */
 const BATCH = 1_000

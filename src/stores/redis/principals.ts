@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto'
 import { type StoredSession, StoreUnavailableError } from '../store.ts'
 import type { RedisCommands } from './commands.ts'
-import { toText } from './record.ts'
+import { toText } from '../plain-text.ts'
 import { enterScript, leaveScript, membersScript, SCORE_UNIT } from './scripts.ts'
 
 /** Age at which an entry without a record is no creation under way, in seconds. Longer than a write may take. */

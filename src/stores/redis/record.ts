@@ -6,11 +6,8 @@
  * @module
  */
 
+import { fromText, toText } from '../plain-text.ts'
 import { CorruptRecordError, type SessionRecord, type StoredSession } from '../store.ts'
-
-/** What UTF-8 has no bytes for, and the character that stands for it. */
-const UNSAFE = /\uffff|\p{Surrogate}/gu
-const ESCAPED = /\uffff([0-9a-f]{4})/g
 
 /** A record as the scripts take it. */
 export interface EncodedRecord {
@@ -92,20 +89,6 @@ export function principalOf(record: string): string | undefined {
   }
   if (typeof principal !== 'string') throw corrupt('record')
   return principal
-}
-
-/** Node 20 has this method, the types of ES2023 do not. */
-type WellFormed = string & { isWellFormed(): boolean }
-
-/** Writes text so that it survives UTF-8. */
-export function toText(text: string): string {
-  if ((text as WellFormed).isWellFormed() && !text.includes('\uffff')) return text
-  return text.replace(UNSAFE, (character) => `\uffff${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
-}
-
-function fromText(text: string): string {
-  if (!text.includes('\uffff')) return text
-  return text.replace(ESCAPED, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
 /** Makes the error for a session that cannot be decoded. */

@@ -12,7 +12,7 @@ import type { SqliteDatabase } from '../sqlite.ts'
 import { isLocked } from './errors.ts'
 import { createLockQueue, type LockQueue } from './lock-queue.ts'
 import { openOutbox, type Outbox, type OutboxRow } from './outbox.ts'
-import { fromText } from './rows.ts'
+import { fromText } from '../plain-text.ts'
 import { assertTableName } from './schema.ts'
 
 /** Options of {@link createSqliteInvalidations}. */

@@ -5,19 +5,11 @@
  */
 
 import { CorruptRecordError, type SessionRecord, type StoredSession } from '../store.ts'
+import { fromText, toText } from '../plain-text.ts'
 import type { SqliteParameter } from '../sqlite.ts'
 
 /** Columns that {@link decodeSession} reads. */
 export const COLUMNS = 'key, version, data, principal, created_at, last_seen_at, expires_at'
-
-/** What does not survive the way through a client: libsql cuts text at NUL, UTF-8 has no lone surrogates. */
-const UNSAFE = /[\0\uffff]|\p{Surrogate}/gu
-const ESCAPED = /\uffff([0-9a-f]{4})/g
-
-/** Writes text as SQLite keeps it. Text of JSON and base64url stays as it is. */
-export function toText(text: string): string {
-  return text.replace(UNSAFE, (character) => `\uffff${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
-}
 
 /** Binds a record: data, principal, created_at, last_seen_at, expires_at. */
 export function recordParameters(record: SessionRecord): readonly SqliteParameter[] {
@@ -57,11 +49,6 @@ export function decodeSession(row: unknown): StoredSession {
 /** Reads the version from a row that a statement has just written. */
 export function versionOf(row: unknown): number {
   return Number((row as Row).version)
-}
-
-/** Reads text that {@link toText} wrote. */
-export function fromText(text: string): string {
-  return text.replace(ESCAPED, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
 /** A row as a client gives it: possibly without a prototype, with extra properties, with `BigInt`s. */

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SweptSession } from '../store.ts'
 import type { LockQueue } from './lock-queue.ts'
-import { fromText } from './rows.ts'
+import { fromText } from '../plain-text.ts'
 import type { SqliteStatements } from './statements.ts'
 
 /** How long a process that died while it swept keeps the others from sweeping, in milliseconds. */
