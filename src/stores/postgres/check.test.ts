@@ -126,6 +126,35 @@ describeWith(['postgresql'], 'checkPostgresStore()', () => {
     })
   })
 
+  it('refuses a standby, from which sessions can be read and no more', async () => {
+    const server = await startPostgres({ standby: true })
+    onCleanup(() => server.close())
+    const [primary, standby] = [server.url, server.standbyUrl ?? ''].map((connectionString) =>
+      openPool({ connectionString }),
+    ) as [pg.Pool, pg.Pool]
+    await migratePostgresStore(primary)
+    const now = Date.now()
+    await createPostgresStore(primary).create('key', recordAt(now, { principal: 'ada' }))
+    const store = createPostgresStore(standby)
+    const reason = new StoreUnavailableError(
+      `${PREFIX}the server is a read-only replica; connect to the primary`,
+    )
+
+    await expect.poll(() => store.read('key')).toMatchObject({ principal: 'ada' })
+    await expect(checkPostgresStore(standby)).rejects.toThrow(reason)
+    await expect(migratePostgresStore(standby, { notify: true })).rejects.toThrow(reason)
+    for (const call of [
+      () => store.create('other', recordAt(now)),
+      () => store.write('key', 1, recordAt(now)),
+      () => store.touch('key', now, now + 90_000),
+      () => store.delete('key'),
+      () => store.quarantine('key'),
+      () => store.sweep(10),
+    ]) {
+      await expect(call()).rejects.toThrow(reason)
+    }
+  }, 60_000)
+
   it('says that a password is wrong', async () => {
     const locked = await startPostgres({ password: 'right' })
     onCleanup(() => locked.close())

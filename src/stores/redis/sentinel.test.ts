@@ -12,7 +12,7 @@ import {
   openNodeRedisSentinel,
   type RedisConnection,
 } from '../../../test/support/redis-connections.ts'
-import { createRedisStore } from '../redis.ts'
+import { createRedisStore, type RedisStore } from '../redis.ts'
 import type { SessionRecord } from '../store.ts'
 
 describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentinel', () => {
@@ -44,33 +44,9 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
       const { group, client } = await startTrial(open)
       const store = createRedisStore(client, { wait: { replicas: 1 } })
       await store.now()
-      const acknowledged = new Map<string, string>()
-      const deleted: string[] = []
-      const stop = new AbortController()
-
-      async function load(): Promise<void> {
-        while (!stop.signal.aborted) {
-          const key = randomBytes(32).toString('base64url')
-          try {
-            const created = await withDeadline(store.create(key, recordNow({ data: 'created' })))
-            if (created.outcome !== 'written') continue
-            const written = await withDeadline(
-              store.write(key, created.version, recordNow({ data: 'written' })),
-            )
-            if (written.outcome === 'written') acknowledged.set(key, 'written')
-            if (Math.random() < 0.2) {
-              acknowledged.delete(key)
-              if (await withDeadline(store.delete(key))) deleted.push(key)
-            }
-          } catch {
-            await delay(20)
-          }
-        }
-      }
-
-      const loads = Array.from({ length: 8 }, load)
+      const load = keepWriting(store)
       await delay(1_000)
-      const before = acknowledged.size
+      const before = load.acknowledged.size
       await group.engines[0]?.kill()
       const killedAt = performance.now()
       while (
@@ -82,22 +58,44 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
       }
       const outage = performance.now() - killedAt
       await delay(1_000)
-      stop.abort()
-      await Promise.all(loads)
-      const found = await Promise.all(
-        [...acknowledged].map(async ([key, data]) => (await store.read(key))?.data === data),
-      )
-      const revived = (await Promise.all(deleted.map((key) => store.read(key)))).filter(Boolean)
+      const { acknowledged, deleted, lost, revived } = await load.stop()
 
       expect(before).toBeGreaterThan(20)
-      expect(acknowledged.size).toBeGreaterThan(before)
-      expect(found.filter((kept) => !kept)).toEqual([])
-      expect(deleted.length).toBeGreaterThan(0)
-      expect(revived).toEqual([])
+      expect(acknowledged).toBeGreaterThan(before)
+      expect(lost).toBe(0)
+      expect(deleted).toBeGreaterThan(0)
+      expect(revived).toBe(0)
       expect(outage).toBeLessThan(15_000)
     },
     60_000,
   )
+
+  it('loses no write that a replica has confirmed when the primary stands still for 7 s and comes back', async () => {
+    const { group, client } = await startTrial(openNodeRedisSentinel)
+    // A client that knows nothing of Sentinels goes on writing to whom it always wrote.
+    const stale = await openNodeRedis(`redis://127.0.0.1:${group.engines[0]?.port}`)
+    onTestFinished(() => void stale.close())
+    const [store, old] = [client, stale.client].map((own) => createRedisStore(own, { wait: { replicas: 1 } }))
+    if (!store || !old) throw new Error('There are two stores')
+    await Promise.all([store.now(), old.now()])
+
+    const loads = [keepWriting(store), keepWriting(old)]
+    await delay(1_000)
+    const before = loads.map(({ acknowledged }) => acknowledged.size)
+    await group.engines[0]?.pause()
+    await delay(7_000)
+    const away = loads[0]?.acknowledged.size ?? 0
+    await group.engines[0]?.resume()
+    await delay(3_000)
+    const results = await Promise.all(loads.map(({ stop }) => stop(store)))
+
+    expect(Math.min(...before)).toBeGreaterThan(20)
+    expect(away).toBeGreaterThan(before[0] ?? 0)
+    expect(results.map(({ lost, revived }) => ({ lost, revived }))).toEqual([
+      { lost: 0, revived: 0 },
+      { lost: 0, revived: 0 },
+    ])
+  }, 60_000)
 
   it('refuses a deletion that no connected replica confirms, but for where that is allowed', async () => {
     const { group, client } = await startTrial(openNodeRedisSentinel)
@@ -128,6 +126,17 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
       const connection = await open(group.engines[0]?.port ?? 0)
       onTestFinished(() => void connection.close())
       const store = createRedisStore(connection.client, { wait: { replicas: 1, timeout: 50 } })
+      // The script is known, and the replicas have told that they have all that any connection has seen so far: a
+      // connection that has not written since would be answered at once.
+      await createRedisStore(connection.client).create('first', recordNow())
+      const offset = /master_repl_offset:(\d+)/.exec(String(await connection.send('', 'INFO', 'replication')))
+      await expect
+        .poll(async () => {
+          const info = String(await connection.send('', 'INFO', 'replication'))
+          const told = [...info.matchAll(/slave\d:.*offset=(\d+)/g)].map(([, told]) => Number(told))
+          return told.length === 2 && Math.min(...told) >= Number(offset?.[1])
+        }, 10_000)
+        .toBe(true)
 
       for (const replica of group.engines.slice(1, 3)) await replica.pause()
       const refused = store.create('key', recordNow())
@@ -155,6 +164,51 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
     expect(deleted?.key).toBe('key')
   }, 30_000)
 })
+
+/** Eight writers, who keep an account of what was acknowledged. */
+function keepWriting(store: RedisStore) {
+  const acknowledged = new Map<string, string>()
+  const deleted: string[] = []
+  const end = new AbortController()
+
+  async function write(): Promise<void> {
+    while (!end.signal.aborted) {
+      const key = randomBytes(32).toString('base64url')
+      try {
+        const created = await withDeadline(store.create(key, recordNow({ data: 'created' })))
+        if (created.outcome !== 'written') continue
+        const written = await withDeadline(store.write(key, created.version, recordNow({ data: 'written' })))
+        if (written.outcome === 'written') acknowledged.set(key, 'written')
+        if (Math.random() < 0.2) {
+          acknowledged.delete(key)
+          if (await withDeadline(store.delete(key))) deleted.push(key)
+        }
+      } catch {
+        await delay(20)
+      }
+    }
+  }
+
+  const writers = Array.from({ length: 8 }, write)
+  return {
+    acknowledged,
+    /** @param from Where to look whether all is there. */
+    async stop(from = store) {
+      end.abort()
+      await Promise.all(writers)
+      const found = await Promise.all(
+        [...acknowledged].map(async ([key, data]) => (await from.read(key))?.data === data),
+      )
+      const revived = (await Promise.all(deleted.map((key) => from.read(key)))).filter(Boolean)
+      return {
+        acknowledged: acknowledged.size,
+        deleted: deleted.length,
+        lost: found.filter((isKept) => !isKept).length,
+        revived: revived.length,
+      }
+    },
+  }
+}
 
 function recordNow(changes: Partial<SessionRecord> = {}): SessionRecord {
   const now = Date.now()
