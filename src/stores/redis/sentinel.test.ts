@@ -131,11 +131,14 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
       await createRedisStore(connection.client).create('first', recordNow())
       const offset = /master_repl_offset:(\d+)/.exec(String(await connection.send('', 'INFO', 'replication')))
       await expect
-        .poll(async () => {
-          const info = String(await connection.send('', 'INFO', 'replication'))
-          const told = [...info.matchAll(/slave\d:.*offset=(\d+)/g)].map(([, told]) => Number(told))
-          return told.length === 2 && Math.min(...told) >= Number(offset?.[1])
-        }, 10_000)
+        .poll(
+          async () => {
+            const info = String(await connection.send('', 'INFO', 'replication'))
+            const told = [...info.matchAll(/slave\d:.*offset=(\d+)/g)].map(([, told]) => Number(told))
+            return told.length === 2 && Math.min(...told) >= Number(offset?.[1])
+          },
+          { timeout: 10_000 },
+        )
         .toBe(true)
 
       for (const replica of group.engines.slice(1, 3)) await replica.pause()
