@@ -116,13 +116,17 @@ export const redisCluster: Strategy = {
     ko: '세션을 주 서버 셋에 나누어 두고, 하나가 죽으면 그 복제본이 이어받습니다.',
   },
   promises: { ...redis.promises, engineDeath: 'failover', unreplicated: 10 },
-  startEngines: (options) => startRedisCluster(options),
+  // Otherwise the death of one primary stops the other two until it has a successor.
+  startEngines: (options) =>
+    startRedisCluster({ ...options, config: { 'cluster-require-full-coverage': 'no' } }),
   open: async ({ addresses }) => {
     const { createCluster } = await import('redis')
     const client = createCluster({
       rootNodes: (addresses.nodes ?? []).map(({ host, port }) => ({ socket: { host, port } })),
       defaults: { ...SETTINGS, socket: SOCKET },
       nodeAddressMap: { ...addresses.nodeAddressMap },
+      // How long a node may be away before the client asks the others who has taken over. Its own 5 s would be the outage.
+      topologyRefreshOnReconnectionAttemptStrategy: 1_000,
       RESP: 3,
     })
     client.on('error', () => undefined)
