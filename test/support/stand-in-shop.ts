@@ -172,7 +172,9 @@ function createFleet(shop: string, strategy: string): Fleet {
     shop,
     strategy,
     state: () =>
-      ({ strategy, routing: 'random', shop, servers: [server], engines: [] }) as unknown as ReturnType<Fleet['state']>,
+      ({ strategy, routing: 'random', shop, servers: [server], engines: [] }) as unknown as ReturnType<
+        Fleet['state']
+      >,
     act: impossible,
     actOnEngine: impossible,
     switchStrategy: impossible,

@@ -29,12 +29,7 @@ import { startNats } from '../../lab/engines/nats.ts'
 import { startPostgres } from '../../lab/engines/postgres.ts'
 import { startRedisCluster } from '../../lab/engines/redis-cluster.ts'
 import { startRedis } from '../../lab/engines/redis.ts'
-import {
-  openIoredis,
-  openIoredisCluster,
-  openNodeRedis,
-  openNodeRedisCluster,
-} from './redis-connections.ts'
+import { openIoredis, openIoredisCluster, openNodeRedis, openNodeRedisCluster } from './redis-connections.ts'
 import { startReplicatedServer } from './replicated-servers.ts'
 
 /** A store that finds a user's sessions, or at least ends them. */
