@@ -374,6 +374,8 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     [{}, 'none of'],
     [undefined, 'none of'],
     [{ sendCommand: () => undefined }, 'none of'],
+    // A cluster client of redis 6.0.
+    [{ isOpen: true, masters: [], replicas: [], sendCommand: () => undefined }, 'redis 6.1 or newer'],
     [new Ioredis({ lazyConnect: true, keyPrefix: 'app:' }), "leave it out and set the store's own prefix"],
     [new IoredisCluster([], { lazyConnect: true, scaleReads: 'slave' }), "set scaleReads: 'master'"],
   ])('says while it is created what is wrong with a client', (client, message) => {

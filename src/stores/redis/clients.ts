@@ -78,10 +78,12 @@ export function linkClient(client: RedisClient, user: string = SESSION_STORE): R
     return linkIoredis(client as IoredisClient, user)
   if (has('sendCommand', 'getNodeClientForKey')) return linkNodeRedisCluster(client as NodeRedisCluster)
   if (has('sendCommand', 'getMasterNode')) return linkNodeRedisSentinel(client as NodeRedisSentinel)
-  if (has('sendCommand') && typeof given['isOpen'] === 'boolean')
+  // A cluster client of redis 6.0 and older looks like a client of one server, and would send keys to the wrong nodes.
+  const isOldCluster = 'masters' in given && 'replicas' in given
+  if (has('sendCommand') && typeof given['isOpen'] === 'boolean' && !isOldCluster)
     return linkNodeRedis(client as NodeRedisClient)
   throw new TypeError(
     `Cannot create a ${user} as the client is none of: createClient(), createClientPool(), ` +
-      'createCluster() or createSentinel() of redis 5 or newer, new Redis() or new Cluster() of ioredis',
+      'createCluster() or createSentinel() of redis 6.1 or newer, new Redis() or new Cluster() of ioredis',
   )
 }

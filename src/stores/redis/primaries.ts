@@ -67,7 +67,7 @@ export function createFinder(
   }
   throw new TypeError(
     'Cannot create a feed of Redis invalidations as the client is none of createClient(), createCluster() or ' +
-      'createSentinel() of redis 5 or newer',
+      'createSentinel() of redis 6.1 or newer',
   )
 }
 
