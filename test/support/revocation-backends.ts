@@ -19,6 +19,8 @@ import type { ServerName } from '../../lab/engines/installed.ts'
 import { startNats } from '../../lab/engines/nats.ts'
 import { startPostgres } from '../../lab/engines/postgres.ts'
 import { startRedis } from '../../lab/engines/redis.ts'
+import { startRedisCluster } from '../../lab/engines/redis-cluster.ts'
+import { startRedisSentinel } from '../../lab/engines/redis-sentinel.ts'
 import { createNatsLog, natsConnectionOptions } from '../../src/stores/replicated.ts'
 import type { RevocationLog } from '../../src/tokens/revocation-log.ts'
 import { createMemoryRevocationLog } from '../../src/tokens/revocations/memory.ts'
@@ -29,6 +31,13 @@ import {
 } from '../../src/tokens/revocations/postgres.ts'
 import { createRedisRevocationLog } from '../../src/tokens/revocations/redis.ts'
 import { createSqliteRevocationLog, migrateSqliteRevocations } from '../../src/tokens/revocations/sqlite.ts'
+import {
+  type Address,
+  openIoredisCluster,
+  openIoredisSentinel,
+  openNodeRedisCluster,
+  openNodeRedisSentinel,
+} from './redis-connections.ts'
 
 /** One server's way to the back end. */
 export interface OpenedLog {
@@ -43,6 +52,8 @@ export interface RevocationBackend {
   open(): Promise<OpenedLog>
   /** What can be killed and started again. */
   readonly engine?: Engine
+  /** Kills the server that takes the writes, so that another one has to. */
+  loseServer?(): Promise<unknown>
   /** Loses everything that was stored. */
   wipe?(): Promise<unknown>
   close(): Promise<unknown>
@@ -52,8 +63,8 @@ export interface RevocationBackend {
 export interface RevocationBackendKind {
   readonly name: string
   readonly servers: readonly ServerName[]
-  /** What tests can do to it: cut the network and kill the server; make it lose everything. */
-  readonly can: readonly ('break' | 'forget')[]
+  /** What tests can do to it: cut the network and kill the server; make it lose everything; kill the one that writes. */
+  readonly can: readonly ('break' | 'forget' | 'lose a server')[]
   start(): Promise<RevocationBackend>
 }
 
@@ -96,6 +107,37 @@ export const revocationBackends: readonly RevocationBackendKind[] = [
     start: () => startPostgresLog(openPostgresJs),
   },
   { name: 'createNatsRevocationLog()', servers: ['nats-server'], can: ['break'], start: startNatsLog },
+  {
+    name: 'createNatsRevocationLog() on a cluster of three',
+    servers: ['nats-server'],
+    can: ['lose a server'],
+    start: startNatsCluster,
+  },
+  {
+    name: 'createRedisRevocationLog() with node-redis and Sentinel',
+    servers: ['redis-server', 'redis-sentinel'],
+    can: ['lose a server'],
+    start: () =>
+      startSentinelLog(({ sentinels, masterName }) => openNodeRedisSentinel(sentinels, masterName)),
+  },
+  {
+    name: 'createRedisRevocationLog() with ioredis and Sentinel',
+    servers: ['redis-server', 'redis-sentinel'],
+    can: ['lose a server'],
+    start: () => startSentinelLog(({ sentinels, masterName }) => openIoredisSentinel(sentinels, masterName)),
+  },
+  {
+    name: 'createRedisRevocationLog() with node-redis on a cluster',
+    servers: ['redis-server'],
+    can: ['lose a server'],
+    start: () => startClusterLog(openNodeRedisCluster),
+  },
+  {
+    name: 'createRedisRevocationLog() with ioredis on a cluster',
+    servers: ['redis-server'],
+    can: ['lose a server'],
+    start: () => startClusterLog(openIoredisCluster),
+  },
 ]
 
 async function startSqlite(): Promise<RevocationBackend> {
@@ -229,6 +271,87 @@ async function startNatsLog(): Promise<RevocationBackend> {
     async close() {
       await Promise.allSettled(cleanups.map(async (cleanup) => cleanup()))
       await server.close()
+    },
+  }
+}
+
+interface OpenedRedis {
+  readonly client: object
+  readonly close: () => unknown
+}
+
+async function startSentinelLog(
+  open: (group: Awaited<ReturnType<typeof startRedisSentinel>>) => Promise<OpenedRedis>,
+): Promise<RevocationBackend> {
+  const group = await startRedisSentinel()
+  const closing: (() => unknown)[] = []
+  return {
+    async open() {
+      const { client, close } = await open(group)
+      closing.push(close)
+      return { log: createRedisRevocationLog(client as RevocationRedis) }
+    },
+    loseServer: () => killPrimary(group.engines),
+    async close() {
+      for (const close of closing) await close()
+      await group.close()
+    },
+  }
+}
+
+async function startClusterLog(
+  open: (nodes: readonly Address[]) => Promise<OpenedRedis>,
+): Promise<RevocationBackend> {
+  const group = await startRedisCluster()
+  const closing: (() => unknown)[] = []
+  return {
+    async open() {
+      const { client, close } = await open(group.nodes)
+      closing.push(close)
+      return { log: createRedisRevocationLog(client as RevocationRedis) }
+    },
+    loseServer: () => killPrimary(group.engines),
+    async close() {
+      for (const close of closing) await close()
+      await group.close()
+    },
+  }
+}
+
+/** Kills the server that has the entries and takes writes. */
+async function killPrimary(engines: readonly Engine[]): Promise<void> {
+  for (const engine of engines) {
+    const admin = createClient({ url: `redis://127.0.0.1:${engine.port}` })
+    admin.on('error', ignore)
+    await admin.connect()
+    const isPrimary = await admin
+      .info('replication')
+      .then((text) => text.includes('role:master'))
+      .catch(() => false)
+    const keys = isPrimary ? await admin.keys('*{revocations}:sequence').catch(() => []) : []
+    admin.destroy()
+    if (keys.length === 0) continue
+    await engine.kill()
+    return
+  }
+  throw new Error('No server has the revocations')
+}
+
+async function startNatsCluster(): Promise<RevocationBackend> {
+  const group = await startNats({ nodes: 3 })
+  const closing: (() => unknown)[] = []
+  return {
+    async open() {
+      const connection = await connectNats({ servers: [...group.servers], ...natsConnectionOptions })
+      closing.push(() => connection.close())
+      return {
+        log: createNatsRevocationLog(createNatsLog(connection, { bucket: 'revocations', replicas: 3 })),
+      }
+    },
+    loseServer: () => group.engines[0]!.kill(),
+    async close() {
+      await Promise.allSettled(closing.map(async (close) => close()))
+      await group.close()
     },
   }
 }

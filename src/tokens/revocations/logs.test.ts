@@ -66,6 +66,7 @@ async function listen(log: RevocationLog) {
 for (const kind of revocationBackends) {
   describeWith(kind.servers, kind.name, () => {
     const [canBreak, canForget] = [kind.can.includes('break'), kind.can.includes('forget')]
+    const canLoseServer = kind.can.includes('lose a server')
     let backend: RevocationBackend
     beforeAll(async () => {
       backend = await kind.start()
@@ -251,6 +252,37 @@ for (const kind of revocationBackends) {
         },
       )
 
+    if (canLoseServer)
+      it('remembers everything when another server takes over', { timeout: 90_000 }, async () => {
+        const [here, there] = [await createServer(), await createServer()]
+        const sids = Array.from({ length: 20 }, unique)
+        for (const sid of sids) await here.revocations.revokeSession(sid)
+
+        await backend.loseServer!()
+        const later = unique()
+        const startedAt = performance.now()
+        const revoke = async (): Promise<void> => {
+          while (performance.now() - startedAt < 60_000) {
+            const isStored = await here.revocations.revokeSession(later).then(
+              () => true,
+              () => false,
+            )
+            if (isStored) return
+            await new Promise((resolve) => setTimeout(resolve, 100))
+          }
+          throw new Error('No server took over within a minute')
+        }
+        await revoke()
+        await until(() => isRevoked(there, later), 20_000)
+        await until(() => there.revocations.stats.live && here.revocations.stats.live, 20_000)
+
+        const fresh = await createServer()
+        for (const server of [here, there, fresh]) {
+          expect(sids.filter((sid) => !isRevoked(server, sid))).toEqual([])
+        }
+        expect(isRevoked(fresh, later)).toBe(true)
+      })
+
     if (canForget)
       it('has everything again from its servers when it lost it', { timeout: 60_000 }, async () => {
         const { wipe } = backend
@@ -269,6 +301,6 @@ for (const kind of revocationBackends) {
 
 describe('revocationBackends', () => {
   it('has every back end', () => {
-    expect(revocationBackends).toHaveLength(7)
+    expect(revocationBackends).toHaveLength(12)
   })
 })

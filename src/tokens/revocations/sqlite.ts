@@ -176,6 +176,14 @@ function follow(table: Table, queue: LockQueue, interval: number, listener: Revo
     position ??= await queue.read(() => table.last())
     const from = position
     const rows = await queue.read(() => table.after(from))
+    if (rows.length === 0) {
+      const last = await queue.read(() => table.last())
+      // The numbers began again. A new table has soon as many of them, and then nothing would tell.
+      if (last < from) {
+        position = last
+        listener.broken()
+      }
+    }
     for (const { seq, entry, nonce } of rows) {
       if (isStopped) return 0
       position = Number(seq)
