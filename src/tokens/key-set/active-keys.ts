@@ -55,7 +55,8 @@ export function arrangeKeys(keys: readonly HeldKey[], before?: ActiveKeys): Acti
     const header = encodeHeader(held)
     const known = before?.byHeader.get(header)
     byHeader.set(header, known?.key.equals(held.verification) ? known : activate(held))
-    if (held.state === 'signing' && held.signing) signing = { kid: held.kid, header, sign: prepareSigner(alg, held.signing) }
+    if (held.state === 'signing' && held.signing)
+      signing = { kid: held.kid, header, sign: prepareSigner(alg, held.signing) }
   }
   return { signing, byHeader }
 }
