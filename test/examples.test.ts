@@ -192,6 +192,27 @@ describe('examples/node.ts', () => {
   })
 })
 
+describe('examples/tokens.ts', () => {
+  it('knows a token, gives the next one, and refuses both after the logout', async () => {
+    const url = await start('tokens')
+    type Pair = { readonly accessToken: string; readonly refreshToken: string }
+    const me = (token: string) => fetch(`${url}/me`, { headers: { authorization: `Bearer ${token}` } })
+    const first = (await (await post(`${url}/login`, { username: 'ada' })).json()) as Pair
+
+    const refreshed = await post(`${url}/refresh`, { refreshToken: first.refreshToken })
+    const next = (await refreshed.json()) as Pair
+    const known = await me(next.accessToken)
+    await fetch(`${url}/logout`, { method: 'POST', headers: { authorization: `Bearer ${next.accessToken}` } })
+    const after = [await me(first.accessToken), await me(next.accessToken), await fetch(`${url}/me`)]
+    const late = await post(`${url}/refresh`, { refreshToken: next.refreshToken })
+
+    expect(await known.json()).toEqual({ user: 'ada' })
+    expect(after.map(({ status }) => status)).toEqual([401, 401, 401])
+    expect(after[0]?.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"')
+    expect(late.status).toBe(401)
+  })
+})
+
 describe('examples/balancer.ts', () => {
   it('sends a visitor back to the same server', async () => {
     const url = await start('balancer')
