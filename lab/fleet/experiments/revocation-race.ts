@@ -195,9 +195,17 @@ async function runRound(visitor: Visitor, { revoker, racers, bound, counts }: Ro
   })
 
   await delay(Math.random() * 15)
-  const revocation = await (revoker === visitor
-    ? visitor.request('POST', '/logout')
-    : revoker.request('DELETE', `/sessions/${handle ?? ''}`))
+  const askedAt = performance.now()
+  const revoke = () =>
+    revoker === visitor
+      ? visitor.request('POST', '/logout')
+      : revoker.request('DELETE', `/sessions/${handle ?? ''}`)
+  let revocation = await revoke()
+  // A server that lists sessions from its copy may not know yet of one that has just begun elsewhere.
+  while (revocation?.status === 404 && performance.now() < askedAt + bound) {
+    await delay(50)
+    revocation = await revoke()
+  }
   race.revokedAt = performance.now()
   race.deadAt = race.revokedAt + bound
   if (revocation && revocation.status < 300) {

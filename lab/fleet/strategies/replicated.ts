@@ -22,7 +22,8 @@ export const replicated: Strategy = {
     ko: '서버마다 모든 세션의 사본을 갖고, 변경은 NATS가 전부에게 전합니다. 서버가 늘수록 메모리와 통신량도 늘어납니다.',
   },
   routing: 'round-robin',
-  promises: { anyServer: true, survivesServerDeath: true, bound: COPY_BOUND },
+  promises: { anyServer: true, survivesServerDeath: true, bound: COPY_BOUND, engineDeath: 'failover' },
+  backEnd: 'nats',
   unavailable: async () => describeMissing('nats-server'),
   startEngines: (options) => startNats(options),
   open: async ({ addresses }) => {
