@@ -46,8 +46,9 @@ const COOKIE_LIMIT = 4_096
  * The revocations have to remember an ended session for as long as it could have lived: create them with a
  * `tokenLifetime` of at least the absolute timeout and the timeout of remembered logins.
  *
- * @param secrets At least 32 random bytes each. The first one seals, all of them open: to replace a secret, put the
- * new one in front, and take the old one out when the longest session is over.
+ * @param secrets At least 32 random bytes each. The first one seals, all of them open. To replace a secret, give every
+ * server the new one as the last; when all have it, put it in front; take the old one out when the longest session that
+ * it sealed is over.
  * @throws {TypeError | RangeError} when a secret or an option is wrong, or the revocations forget too early.
  */
 export function createSealedSessions<Data extends object = Record<string, never>>(
