@@ -24,7 +24,13 @@ export function createTokenRoutes({
     const sid = await session.tieTokens()
     // It was ended by a parallel request meanwhile.
     if (sid === undefined) throw new RequestError('ERR_NOT_LOGGED_IN')
-    answerPair(response, await tokens.login({ sub: user.id, sid }))
+    const pair = await tokens.login({ sub: user.id, sid })
+    // A refresh token of this session was stolen: what it is exchanged for is denied, and the cookie may be stolen too.
+    if (!tokens.verify(pair.accessToken).ok) {
+      await session.destroy()
+      throw new RequestError('ERR_NOT_LOGGED_IN')
+    }
+    answerPair(response, pair)
   })
 
   router.post('/token/refresh', async (request, response) => {

@@ -16,7 +16,7 @@ import {
 import { createMemoryStore } from 'coatcheck/stores/memory'
 import { CookieJar } from 'tough-cookie'
 import { onTestFinished } from 'vitest'
-import { createShop, type ShopSession, type ShopSessions } from '../shop.ts'
+import { createShop, type ShopSession, type ShopSessions, type ShopTokens } from '../shop.ts'
 import type { SqlDatabase } from '../users/database.ts'
 import type { PasswordHasher } from '../users/password-hasher.ts'
 import { createUserDatabase, type UserDatabaseOptions } from '../users/users.ts'
@@ -28,6 +28,8 @@ export interface ShopTrialOptions {
   readonly sessions?: SessionsOptions
   /** Whether the store finds sessions by user, or merely ends them, as memcached does. @default true */
   readonly indexed?: boolean
+  /** Tokens that logins are exchanged for. @default none */
+  readonly tokens?: ShopTokens
 }
 
 /** A running shop. */
@@ -55,13 +57,24 @@ export async function startShop(options: ShopTrialOptions = {}): Promise<ShopTri
   const [database] = await openUserDatabases()
   const users = createUserDatabase(database, { hasher: quickHasher, ...options.users })
   const store = createFallibleStore(createMemoryStore())
-  const settings = { allowInsecureCookie: true, ...options.sessions }
+  const settings = {
+    allowInsecureCookie: true,
+    ...(options.tokens && { revocations: options.tokens }),
+    ...options.sessions,
+  }
   const sessions: ShopSessions =
     options.indexed === false
       ? createSessions<ShopSession>(withoutIndex(store), settings)
       : createSessions<ShopSession>(store, settings)
   const errors: unknown[] = []
-  const server = createServer(createShop({ sessions, users, log: (error) => errors.push(error) }))
+  const server = createServer(
+    createShop({
+      sessions,
+      users,
+      ...(options.tokens && { tokens: options.tokens }),
+      log: (error) => errors.push(error),
+    }),
+  )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
     server.closeAllConnections()
