@@ -215,7 +215,7 @@ describe('the lab on sqlite', () => {
     ['POST', '/api/servers/Z/kill', 404, 'There is no server "Z". Known: A, B, C', ''],
     ['POST', '/api/servers/A/explode', 404, 'Known: kill, pause, resume, start, drain', ''],
     ['POST', '/api/engines/redis-1/kill', 404, 'There is no engine "redis-1". Known: none', ''],
-    ['POST', '/api/strategy', 404, 'Known: memory, sticky, sqlite', '{"name":"floppy"}'],
+    ['POST', '/api/strategy', 404, 'Known: memory, sticky, replicated, sqlite', '{"name":"floppy"}'],
     ['POST', '/api/strategy', 404, 'Known: round-robin', '{"name":"sqlite","routing":"upwards"}'],
     ['POST', '/api/experiments/F99', 404, 'There is no experiment "F99". Known: F1', ''],
     ['GET', '/api/nothing', 404, 'Known: GET /api/state', ''],
@@ -428,7 +428,7 @@ describe('the end of the lab', () => {
 
 describe('the command line of the lab', () => {
   it.each([
-    [['--strategy', 'floppy'], 'Unknown strategy "floppy". Known: memory, sticky, sqlite'],
+    [['--strategy', 'floppy'], 'Unknown strategy "floppy". Known: memory, sticky, replicated, sqlite'],
     [['--servers', '27'], '--servers must be a whole number from 1 to 26'],
     [['--frobnicate'], "Unknown option '--frobnicate'"],
     [['experiment', 'F99'], 'Unknown experiment "F99"'],
@@ -494,7 +494,7 @@ describe('the command line of the lab', () => {
     const { code, stdout } = await runProgram(['--help'])
 
     expect(code).toBe(0)
-    expect(stdout).toContain('--strategy <name>   memory, sticky, sqlite')
+    expect(stdout).toContain('--strategy <name>   memory, sticky, replicated, sqlite')
   })
 })
 
