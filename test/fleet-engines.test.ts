@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { findChildren, findProcess } from '../lab/engines/process-table.ts'
 import type { EngineState } from '../lab/fleet/protocol.ts'
 import { describeWith } from './support/engines.ts'
@@ -17,15 +17,19 @@ async function engineOf(lab: Lab): Promise<EngineState> {
 }
 
 async function register(shop: string): Promise<string> {
-  const response = await fetch(`${shop}/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      username: `ada-${Math.random().toString(36).slice(2)}`,
-      password: 'analytical engine',
-    }),
-  })
-  expect(response.status).toBe(200)
+  // Clients take a moment to find an engine that has just come back.
+  const response = await vi.waitFor(async () => {
+    const answer = await fetch(`${shop}/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        username: `ada-${Math.random().toString(36).slice(2)}`,
+        password: 'analytical engine',
+      }),
+    })
+    expect(answer.status).toBe(200)
+    return answer
+  }, 5_000)
   return response.headers
     .getSetCookie()
     .map((line) => line.split(';')[0])
