@@ -67,8 +67,13 @@ export async function openNodeRedisCluster(nodes: readonly Address[]) {
 }
 
 /** node-redis with Sentinel. */
-export async function openNodeRedisSentinel(sentinels: readonly Address[], name: string) {
+export async function openNodeRedisSentinel(
+  sentinels: readonly Address[],
+  name: string,
+  options: { readonly masterPoolSize?: number } = {},
+) {
   const client = createSentinel({
+    ...options,
     name,
     sentinelRootNodes: sentinels.map((address) => ({ ...address })),
     nodeClientOptions: settings,

@@ -92,8 +92,6 @@ export const redisSentinel: Strategy = {
       sentinelRootNodes: [...(addresses.sentinels ?? [])],
       nodeClientOptions: { ...SETTINGS, socket: SOCKET },
       sentinelClientOptions: { socket: SOCKET },
-      // A connection that waits for a replica answers nobody else meanwhile.
-      masterPoolSize: 4,
       // Sentinels tell of a failover by themselves. Asked each second, they cost each server a tenth of a core.
       scanInterval: 10_000,
     })

@@ -5,6 +5,7 @@
  */
 
 import type { NodeRedisClient, NodeRedisCluster, NodeRedisSentinel, RedisLink } from './clients.ts'
+import { turnsOf } from './sentinel-turns.ts'
 
 /** Links a client of one server. */
 export function linkNodeRedis(client: NodeRedisClient): RedisLink {
@@ -67,15 +68,16 @@ export function linkNodeRedisCluster(cluster: NodeRedisCluster): RedisLink {
 
 /** Links a Sentinel client. It follows the primary by itself. */
 export function linkNodeRedisSentinel(sentinel: NodeRedisSentinel): RedisLink {
+  const takeTurn = turnsOf(sentinel)
   return {
     isCluster: false,
-    send: (_key, args) => sentinel.sendCommand(false, args),
+    send: (_key, args) => takeTurn(() => sentinel.sendCommand(false, args)),
     async sendPair(_key, first, second) {
       // Its commands may be sent again after a failover; as a pipeline they stay together then too.
       const pipeline = sentinel.multi()
       pipeline.addCommand(false, first)
       pipeline.addCommand(false, second)
-      return (await pipeline.execAsPipeline()) as readonly [unknown, unknown]
+      return (await takeTurn(() => pipeline.execAsPipeline())) as readonly [unknown, unknown]
     },
   }
 }

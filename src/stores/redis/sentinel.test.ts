@@ -155,6 +155,31 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
     30_000,
   )
 
+  it('answers every write of a burst, again and again, however many connections the client has', async () => {
+    const { group } = await startTrial(openNodeRedisSentinel)
+    const bursts = [1, 4].map(async (masterPoolSize) => {
+      const connection = await openNodeRedisSentinel(group.sentinels, group.masterName, { masterPoolSize })
+      onTestFinished(() => void connection.close())
+      // As for sessions and revocations: whatever one does, the other must not be kept waiting.
+      const stores = [undefined, { replicas: 1 }].map((wait) => {
+        return createRedisStore(connection.client, { prefix: `${masterPoolSize}:`, ...(wait && { wait }) })
+      })
+      let answered = 0
+      for (let round = 0; round < 20; round++) {
+        const writes = Array.from({ length: 10 }, () =>
+          stores.map((store) =>
+            withDeadline(store.create(randomBytes(32).toString('hex'), recordNow()), 5_000),
+          ),
+        )
+        const answers = await Promise.allSettled(writes.flat())
+        answered += answers.filter(({ status }) => status === 'fulfilled').length
+      }
+      return answered
+    })
+
+    expect(await Promise.all(bursts)).toEqual([400, 400])
+  }, 60_000)
+
   it('does not wait for replicas that are not there any more', async () => {
     const { group, client } = await startTrial(openNodeRedisSentinel)
     const store = createRedisStore(client)
@@ -226,11 +251,11 @@ function recordNow(changes: Partial<SessionRecord> = {}): SessionRecord {
 }
 
 /** As the engine does: whoever waits longer is told that it failed. */
-async function withDeadline<T>(work: Promise<T>): Promise<T> {
+async function withDeadline<T>(work: Promise<T>, timeout = 500): Promise<T> {
   return await Promise.race([
     work,
-    delay(500).then(() => {
-      throw new Error('There was no answer in 500 ms')
+    delay(timeout).then(() => {
+      throw new Error(`There was no answer in ${timeout} ms`)
     }),
   ])
 }
