@@ -86,7 +86,8 @@ async function cutFor(
 ) {
   const { id, url } = pair.victim
   await fleet.act(id, 'cut', { ...fault, channel: 'feed' })
-  const { revoked, stale_answers, last_stale_ms, resurrected } = await measureStaleness(leavers, pair, within)
+  const { staleness } = await measureStaleness(leavers, pair, within)
+  const { revoked, stale_answers, last_stale_ms, resurrected } = staleness
   const readThrough = await countKnown(visitors, url)
   const copies = await countCopies(fleet, pair, visitors)
   await fleet.act(id, 'heal')

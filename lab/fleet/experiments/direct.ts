@@ -59,6 +59,13 @@ export interface Staleness {
   readonly resurrected: number
 }
 
+/** The same, and who it was measured of. */
+export interface Departures {
+  readonly staleness: Staleness
+  /** Cookies of those whose logout was acknowledged. */
+  readonly ended: ReadonlyMap<Visitor, string>
+}
+
 /**
  * Logs visitors out at one server, and asks the other for each of them again and again, until well after the bound.
  *
@@ -68,7 +75,8 @@ export async function measureStaleness(
   visitors: readonly Visitor[],
   { victim, other }: Pair,
   bound: number,
-): Promise<Staleness> {
+): Promise<Departures> {
+  const ended = new Map<Visitor, string>()
   const counts = { revoked: 0, stale_answers: 0, last_stale_ms: 0, resurrected: 0 }
   await Promise.all(
     visitors.map(async (visitor) => {
@@ -76,6 +84,7 @@ export async function measureStaleness(
       const answer = await visitor.logout({ origin: other.url })
       if (answer?.status !== 204) return
       counts.revoked++
+      ended.set(visitor, cookie)
       const revokedAt = answer.endedAt
       while (performance.now() < revokedAt + bound + 1_000) {
         const seen = await visitor.request('GET', '/me', { cookie, origin: victim.url })
@@ -89,7 +98,7 @@ export async function measureStaleness(
       }
     }),
   )
-  return counts
+  return { staleness: counts, ended }
 }
 
 function isKnown({ status, body }: Answer): boolean {

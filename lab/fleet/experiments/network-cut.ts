@@ -47,14 +47,13 @@ export const networkCut = createExperiment({
     try {
       await Promise.all(crowds.map((crowd) => crowd.enter()))
       await Promise.all(watched.visitors.map((visitor) => visitor.addItem()))
-      const cookies = new Map(leavers.visitors.map((visitor) => [visitor, visitor.jar.header() ?? '']))
       await countKnown([...watched.visitors, ...leavers.visitors], victim.url)
       elsewhere.start()
 
       log(`cutting ${victim.id} off`)
       await fleet.act(victim.id, 'cut')
       const cutAt = performance.now()
-      const [answers, staleness] = await Promise.all([
+      const [answers, { staleness, ended }] = await Promise.all([
         askFor(watched.visitors, victim.url, (seconds ?? (short ? 5 : 10)) * 1_000),
         measureStaleness(leavers.visitors, pair, bound),
       ])
@@ -64,7 +63,7 @@ export const networkCut = createExperiment({
 
       await elsewhere.stop()
       await Promise.all([elsewhere.verify(), watched.verify()])
-      const returned = await findReturned(fleet, cookies)
+      const returned = await findReturned(fleet, ended)
       const seen = judge(answers, cutAt, bound)
       const around = elsewhere.figures()
       const ackedLost = around.acked_lost + watched.figures().acked_lost
@@ -85,7 +84,7 @@ export const networkCut = createExperiment({
         },
         met:
           seen.refused > 0 &&
-          staleness.revoked > 0 &&
+          staleness.revoked === leavers.visitors.length &&
           (bound === 0 || seen.served_from_copy > 0) &&
           seen.answered_otherwise + seen.without_retry_after + resurrected === 0 &&
           around.status_5xx + around.unanswered + ackedLost + crossUser === 0 &&
