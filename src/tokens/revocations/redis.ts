@@ -126,6 +126,8 @@ return now`)
  * order of the numbers, as a script is one step.
  */
 const appendScript = script(`${CLOCK}
+-- A server that has lost everything goes on with numbers that were never given, or nobody would notice.
+redis.call('SET', KEYS[2], string.format('%.0f', clock[1] * 1000000 + clock[2]), 'NX')
 local number = redis.call('INCR', KEYS[2])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
