@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isSameOrigin } from 'coatcheck/tokens'
 import type { NextFunction, Request, Response } from 'express'
 import { RequestError } from './request-error.ts'
 
@@ -46,15 +47,7 @@ function isSafe(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
 }
 
+/** The origin as the browser knows it, behind whatever proxies there are. */
 function isFromHere(request: Request): boolean {
-  const site = request.get('sec-fetch-site')
-  // `none`: the person asked for it, by a bookmark or by pressing reload.
-  if (site !== undefined) return site === 'same-origin' || site === 'none'
-  const origin = request.get('origin')
-  return origin === undefined || hostOf(origin) === request.host
-}
-
-/** `undefined` for `null`, which frames without an origin of their own send. */
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined
+  return isSameOrigin(request, { origin: `${request.protocol}://${request.host}` })
 }
