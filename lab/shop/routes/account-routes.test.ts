@@ -54,7 +54,7 @@ describe('createAccountRoutes()', () => {
 
     expect(list).toMatchObject({ sessions: [{ current: true }], complete: false })
     expect(list.sessions).toHaveLength(1)
-    expect(page).toContain('This store finds sessions by their id only')
+    expect(page).toContain('those of one user cannot be listed')
     expect(page).toContain('action="/sessions/revoke-others"')
     expect([others, ...after].map(({ status }) => status)).toEqual([204, 401, 200])
   })

@@ -49,7 +49,7 @@ export const english: Texts = {
   yourSessions: 'Where you are logged in',
   sessionsHint: 'Do you not know one of these? End it.',
   sessionsUnknown:
-    'This store finds sessions by their id only, so the others cannot be listed. They can be ended, all at once.',
+    'Where sessions are kept now, those of one user cannot be listed. They can be ended, all at once.',
   device: 'Device',
   current: 'This one',
   remembered: 'Stays logged in',

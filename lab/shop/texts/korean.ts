@@ -49,7 +49,7 @@ export const korean: Texts = {
   yourSessions: '로그인된 기기',
   sessionsHint: '모르는 기기가 있으면 바로 종료하세요.',
   sessionsUnknown:
-    '이 저장소는 세션을 아이디로만 찾을 수 있어 다른 세션의 목록을 보여 줄 수 없습니다. 한꺼번에 끝낼 수는 있습니다.',
+    '지금 쓰는 방식으로는 한 사용자의 세션 목록을 보여 줄 수 없습니다. 한꺼번에 끝낼 수는 있습니다.',
   device: '기기',
   current: '현재 기기',
   remembered: '로그인 유지',
