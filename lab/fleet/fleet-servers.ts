@@ -7,9 +7,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Balancer } from 'coatcheck/balancer'
 import { createFleetServer, type FleetServer } from './fleet-server.ts'
+import { createHearsay, type Hearsay } from './hearsay.ts'
 import type { Guard } from '../engines/guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
-import type { LinkAction, LinkState, ServerAction, ServerState } from './protocol.ts'
+import type { CopyCosts, LinkAction, LinkState, ServerAction, ServerState } from './protocol.ts'
 import type { Incident, ServerConfig, ServerReport } from './server-messages.ts'
 import { createSessionTally, type SessionTally } from './session-tally.ts'
 
@@ -50,12 +51,15 @@ export interface FleetServers {
 interface Seat {
   readonly server: FleetServer
   readonly tally: SessionTally
+  readonly costs: Hearsay<CopyCosts>
   /** Answers that the balancer had counted when the present process was started. */
   answeredBefore: number
 }
 
 const HEALTHY_TIMEOUT = 15_000
 const SHOWN_SESSIONS = 50
+/** How long the latest costs hold, in milliseconds: a process that tells nothing for so long is paused, or hangs. */
+const COSTS_LIFETIME = 3_000
 
 /** Creates the places of the servers, still without processes. */
 export function createFleetServers(ids: readonly string[], context: FleetServersContext): FleetServers {
@@ -63,12 +67,18 @@ export function createFleetServers(ids: readonly string[], context: FleetServers
   const seats: readonly Seat[] = ids.map((id) => ({
     server: createFleetServer(id, { guard, config, onReport, onEnd }),
     tally: createSessionTally(),
+    costs: createHearsay(COSTS_LIFETIME, () => performance.now()),
     answeredBefore: 0,
   }))
 
   function onReport(id: string, report: ServerReport): void {
     if (report.type === 'incident') {
       onIncident(id, report.incident)
+      return
+    }
+    if (report.type === 'costs') {
+      // The state goes out each second as it is: an order to show it would double that.
+      find(id).costs.hear(report.costs)
       return
     }
     const shared = sharesSessions()
@@ -81,7 +91,9 @@ export function createFleetServers(ids: readonly string[], context: FleetServers
   }
 
   function onEnd(id: string, how: string, expected: boolean): void {
-    find(id).tally.clear()
+    const { tally, costs } = find(id)
+    tally.clear()
+    costs.forget()
     onChange()
     if (!expected) onCrash(id, how)
   }
@@ -137,7 +149,7 @@ export function createFleetServers(ids: readonly string[], context: FleetServers
 
   return {
     states: () =>
-      seats.map(({ server, tally, answeredBefore }) => {
+      seats.map(({ server, tally, costs, answeredBefore }) => {
         const { id, pid, url, status } = server
         const upstream = upstreamOf(id)
         return {
@@ -152,6 +164,7 @@ export function createFleetServers(ids: readonly string[], context: FleetServers
           answered: (upstream?.answered ?? 0) - answeredBefore,
           sessions: tally.newest(SHOWN_SESSIONS),
           sessionCount: tally.count,
+          costs: costs.latest(),
         }
       }),
     async start() {

@@ -50,6 +50,53 @@ export interface ServerState {
   readonly sessions: readonly HeldSession[]
   /** How many there are in all. */
   readonly sessionCount: number
+  /**
+   * What its copies of sessions cost, told about once a second; `undefined` when the strategy keeps none, and while the
+   * process does not tell: it is starting, paused or stopped.
+   */
+  readonly costs: CopyCosts | undefined
+}
+
+/** What the copies of sessions in one server process cost, and how fresh they are. Counts begin with the process. */
+export interface CopyCosts {
+  /** Sessions of which it has a copy, expired ones included. */
+  readonly sessions: number
+  /** Bytes of memory that the copies take up. */
+  readonly bytes: number
+  /** Age of the newest proof that changes arrive, in milliseconds; `undefined` when there is none. */
+  readonly leaseAge: number | undefined
+  /** Reads answered from a copy. */
+  readonly localReads: number
+  /** Reads for which the back end was asked: the log's leader, there with the questions before writes, or the store. */
+  readonly askedReads: number
+  /** Changes of sessions, made on any server, that it was told of. */
+  readonly changes: number
+  /** The same for each second of the last ten. */
+  readonly changesPerSecond: number
+  /** What it takes to hear of every change; `undefined` with a near cache, whose clients do not count that. */
+  readonly log: LogCosts | undefined
+}
+
+/** What it costs one server to follow a replication log. */
+export interface LogCosts {
+  /** Whether the copies have the data of the sessions, too. If not, every read asks the leader. */
+  readonly isFull: boolean
+  /** From the acknowledgement of an own write until the copy has it, in milliseconds; `max` is of the whole time. */
+  readonly lag: { readonly p50: number; readonly p99: number; readonly max: number }
+  /** All that went over its connection since that was made, proofs of freshness included. */
+  readonly total: LogTraffic
+  /** The same for each second of the last ten. */
+  readonly perSecond: LogTraffic
+  /** The same for each change of a session on any server in the last ten seconds; `undefined` when there was none. */
+  readonly perChange: LogTraffic | undefined
+}
+
+/** Messages and bytes between one server and the log. */
+export interface LogTraffic {
+  readonly messagesIn: number
+  readonly messagesOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
 }
 
 /** Life of a back-end server. `stopped`: killed or ended; `paused`: SIGSTOP. */

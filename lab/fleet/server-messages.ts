@@ -5,7 +5,7 @@
  */
 
 import type { LinkedAddresses } from './links.ts'
-import type { HeldSession } from './protocol.ts'
+import type { CopyCosts, HeldSession } from './protocol.ts'
 
 /** How one server process runs. Handed over as JSON, as its only argument. */
 export interface ServerConfig extends LinkedAddresses {
@@ -36,6 +36,8 @@ export type ServerReport =
   | { readonly type: 'incident'; readonly incident: Incident }
   /** What happened to sessions since the last such message. */
   | { readonly type: 'sessions'; readonly changes: readonly SessionChange[] }
+  /** What its copies of sessions cost. Sent about once a second, and never where there are none. */
+  | { readonly type: 'costs'; readonly costs: CopyCosts }
 
 /** Events of the session manager that are no everyday matter. */
 export type Incident = 'storeDown' | 'storeUp' | 'corrupt'

@@ -14,6 +14,7 @@ import { createShop } from '../shop/shop.ts'
 import type { ShopSession, ShopSessions } from '../shop/shop-session.ts'
 import { migrateUserDatabase } from '../shop/users/database.ts'
 import { createUserDatabase } from '../shop/users/users.ts'
+import { type CopyCounts, createCostMeter } from './copy-costs.ts'
 import { observeStore } from './observed-store.ts'
 import type { ServerConfig, ServerMessage, SessionChange } from './server-messages.ts'
 import { openTokens, type ServerTokens } from './server-tokens.ts'
@@ -23,6 +24,8 @@ import type { OpenStore } from './strategy.ts'
 /** How long requests in flight may take once the server was told to end. */
 const DRAIN_TIMEOUT = 3_000
 const REPORT_INTERVAL = 100
+/** As often as the state goes out by itself: oftener, nobody would see it. */
+const COSTS_INTERVAL = 1_000
 
 // When the parent was killed while this process was paused, this is the first thing that happens after waking.
 process.once('disconnect', () => process.exit())
@@ -67,6 +70,7 @@ async function serve(config: ServerConfig): Promise<void> {
     })
   })
   send({ type: 'ready', port })
+  if ('countCosts' in backEnd && backEnd.countCosts) reportCosts(backEnd.countCosts)
 }
 
 function openSessions(store: OpenStore['store'], { tokens }: ServerTokens, now: () => number): ShopSessions {
@@ -98,6 +102,14 @@ function createReporter(): (change: SessionChange) => void {
     changes.delete(change.handle)
     changes.set(change.handle, change)
   }
+}
+
+/** Tells what the copies cost from now on. */
+function reportCosts(count: () => CopyCounts): void {
+  const read = createCostMeter(count, () => performance.now())
+  const report = () => send({ type: 'costs', costs: read() })
+  report()
+  setInterval(report, COSTS_INTERVAL).unref()
 }
 
 /** Listens on the port it had before, so that its address stays true, or on a free one when that was taken. */

@@ -9,6 +9,7 @@
 import type { IndexedSessionStore, RevokingSessionStore } from 'coatcheck'
 import type { EngineGroup, EngineOptions } from '../engines/group.ts'
 import type { ShopSessions } from '../shop/shop-session.ts'
+import type { CopyCounts } from './copy-costs.ts'
 import type { LabText, RoutingName } from './protocol.ts'
 import type { ServerTokens } from './server-tokens.ts'
 
@@ -159,5 +160,7 @@ export interface OpenSessions {
 /** A store and the way to let go of what it stands on. */
 export interface OpenStore {
   readonly store: IndexedSessionStore | RevokingSessionStore
+  /** Counts what the copies in this process cost; absent when it keeps none. */
+  readonly countCosts?: () => CopyCounts
   close(): Promise<void>
 }

@@ -12,6 +12,7 @@ import {
 } from 'coatcheck/stores/postgres'
 import { Client, Pool } from 'pg'
 import { startPostgres } from '../../engines/postgres.ts'
+import { countNearCache } from '../copy-costs.ts'
 import { describeMissing } from '../missing-servers.ts'
 import { NEAR_CACHE_BOUND, type Strategy, type StrategyContext } from '../strategy.ts'
 
@@ -59,6 +60,7 @@ export const postgresCached: Strategy = {
     const store = createNearCache(createPostgresStore(pool), feed, { bound: NEAR_CACHE_BOUND })
     return {
       store,
+      countCosts: () => countNearCache(store.stats()),
       close: async () => {
         await store.close()
         await pool.end()

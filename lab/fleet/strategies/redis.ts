@@ -15,6 +15,7 @@ import {
 import { startRedisCluster } from '../../engines/redis-cluster.ts'
 import { startRedisSentinel } from '../../engines/redis-sentinel.ts'
 import { startRedis } from '../../engines/redis.ts'
+import { countNearCache } from '../copy-costs.ts'
 import { describeMissing } from '../missing-servers.ts'
 import { type EngineAddresses, NEAR_CACHE_BOUND, type Strategy } from '../strategy.ts'
 
@@ -64,6 +65,7 @@ export const redisCached: Strategy = {
     const store = createNearCache(createRedisStore(client), feed, { bound: NEAR_CACHE_BOUND })
     return {
       store,
+      countCosts: () => countNearCache(store.stats()),
       close: async () => {
         await store.close()
         client.destroy()

@@ -7,6 +7,7 @@
 import { connect } from '@nats-io/transport-node'
 import { createNatsLog, createReplicatedStore, natsConnectionOptions } from 'coatcheck/stores/replicated'
 import { startNats } from '../../engines/nats.ts'
+import { countReplication } from '../copy-costs.ts'
 import { describeMissing } from '../missing-servers.ts'
 import type { Strategy } from '../strategy.ts'
 
@@ -37,6 +38,7 @@ export const replicated: Strategy = {
     await store.ready
     return {
       store,
+      countCosts: () => countReplication(store.stats()),
       close: async () => {
         await store.close()
         await connection.close()

@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import { createNearCache } from 'coatcheck/stores/near-cache'
 import { createSqliteInvalidations, createSqliteStore, migrateSqliteStore } from 'coatcheck/stores/sqlite'
+import { countNearCache } from '../copy-costs.ts'
 import { findMissingSqlite } from '../missing-servers.ts'
 import { NEAR_CACHE_BOUND, type Strategy, type StrategyContext } from '../strategy.ts'
 
@@ -56,6 +57,7 @@ export const sqliteCached: Strategy = {
     })
     return {
       store,
+      countCosts: () => countNearCache(store.stats()),
       close: async () => {
         await store.close()
         listening.close()

@@ -37,6 +37,7 @@ export function createServer(server: Partial<ServerState> = {}): ServerState {
     answered: 0,
     sessions: [],
     sessionCount: 0,
+    costs: undefined,
     ...server,
   }
 }
