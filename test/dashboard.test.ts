@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { findChildren, findProcess } from '../lab/engines/process-table.ts'
 import {
@@ -10,6 +11,7 @@ import {
 import { type Dashboard, openDashboard } from './support/dashboard.ts'
 import { describeWith } from './support/engines.ts'
 import { type Lab, startLab } from './support/lab.ts'
+import { connectFleet } from './support/remote-fleet.ts'
 
 const PATIENCE = { timeout: 20_000 }
 
@@ -361,8 +363,13 @@ describe.skipIf(skipsChromium)(`the choice of a strategy in the dashboard${chrom
     const onServer = await page.getByTestId('stage-server-B').locator('.holds text').allTextContents()
     const store = await page.getByTestId('stage-store').locator('text').allTextContents()
 
+    const costs = await page.getByTestId('costs').locator('thead th').allInnerTexts()
+
     expect(onServer).toEqual(held === undefined ? [] : [held])
     expect(store).toEqual(behind)
+    expect(costs).toEqual(
+      held === 'RAM copy' ? ['Server', 'Sessions copied', 'Changes told', 'Lease age', 'Reads'] : [],
+    )
   })
 })
 
@@ -520,3 +527,101 @@ describeWith(['redis-server'], 'the dashboard on redis', () => {
     })
   })
 })
+
+describeWith(['nats-server'], 'the dashboard on replicated', () => {
+  describe.skipIf(skipsChromium)(`in a browser${chromiumNeeded}`, () => {
+    let chromium: Chromium
+    let lab: Lab
+
+    beforeAll(async () => {
+      ;[chromium, lab] = await Promise.all([startChromium(), startLab(['--strategy', 'replicated'])])
+    })
+
+    afterAll(async () => {
+      await chromium?.closeAll()
+      await chromium?.close()
+      await lab?.stop()
+    })
+
+    it('shows what every write costs every server, and sends the state no oftener for it', async () => {
+      // Still: three servers, three of NATS and the dots of the drawing are too much for a small machine.
+      const opening = chromium
+        .open({ reducedMotion: 'reduce' })
+        .then((context) => openDashboard(context, lab.control))
+      await expect.poll(() => countStates(lab), PATIENCE).toBeLessThanOrEqual(4)
+      const { page, ...dashboard } = await opening
+      const figure = (id: string, name: string) =>
+        page.getByTestId(`costs-${id}`).locator(`[data-figure="${name}"]`).innerText()
+
+      await dashboard.letIn(VISITORS, 60)
+      await expect.poll(async () => (await dashboard.figures()).kept, PATIENCE).toBe(VISITORS)
+      // Figures are told once a second: the next are of after the last login.
+      await expect
+        .poll(async () => (await costsOf(lab)).map(({ sessions }) => sessions >= VISITORS), PATIENCE)
+        .toEqual([true, true, true])
+      const costs = await costsOf(lab)
+      await expect.poll(() => figure('B', 'reads'), PATIENCE).not.toMatch(/^0 /)
+      const shown = await page.getByTestId('costs-B').locator('td').allInnerTexts()
+      const together = await figure('all', 'received-per-write')
+      await lab.call('POST', '/api/traffic', { rate: 0 })
+      await photograph(page, 'dashboard-replicated')
+      await page.getByTestId('language').click()
+      const title = await page.getByRole('region', { name: '사본의 비용' }).first().innerText()
+      await photograph(page, 'dashboard-replicated-korean')
+      await lab.act('B', 'kill')
+      await expect.poll(() => figure('B', 'received'), PATIENCE).toBe('–')
+
+      for (const { bytes, leaseAge, isLive, localReads, changes, log } of costs) {
+        expect(bytes).toBeGreaterThan(VISITORS * 100)
+        expect(isLive).toBe(true)
+        expect(leaseAge).toBeLessThanOrEqual(2_000)
+        expect(localReads).toBeGreaterThan(0)
+        // A visitor creates a session, and logs in to another.
+        expect(changes).toBeGreaterThanOrEqual(2 * VISITORS)
+        // Each write of anybody is a message to each; the proofs come on top.
+        expect(log?.perChange?.messagesIn).toBeGreaterThan(0.9)
+        expect(log?.perChange?.bytesIn).toBeGreaterThan(100)
+        expect(log?.perSecond.bytesOut).toBeGreaterThan(0)
+        expect(log?.total.bytesIn).toBeGreaterThan(bytes)
+      }
+      for (const [index, pattern] of SHOWN.entries()) expect(shown[index]).toMatch(pattern)
+      expect(shown).toHaveLength(SHOWN.length)
+      expect(Number.parseFloat(together)).toBeGreaterThan(3)
+      expect(title).toContain('쓰기 1건당')
+      expect((await lab.state()).servers.map(({ costs: told }) => told !== undefined)).toEqual([
+        true,
+        false,
+        true,
+      ])
+    })
+  })
+})
+
+const BYTES = String.raw`\d+(\.\d)?\s[KM]?B`
+const TRAFFIC = new RegExp(String.raw`^\d[\d.,]* msg\n${BYTES}$`)
+
+/** What stands in the row of a server, from left to right. */
+const SHOWN = [
+  new RegExp(String.raw`^\d+\n${BYTES}$`),
+  TRAFFIC,
+  TRAFFIC,
+  TRAFFIC,
+  TRAFFIC,
+  /^\d+(\.\d)?\sms\n99% in \d/,
+  /^\d+(\.\d)?\sm?s$/,
+  /^[1-9]\d* from the copy\n\d+ asked the leader$/,
+]
+
+async function costsOf(lab: Lab) {
+  return (await lab.state()).servers.flatMap(({ costs }) => costs ?? [])
+}
+
+/** How often somebody who follows the lab for two seconds is told its state, at the beginning and then. */
+async function countStates(lab: Lab): Promise<number> {
+  const fleet = await connectFleet(lab)
+  let count = 0
+  fleet.subscribe(({ type }) => (count += type === 'state' ? 1 : 0))
+  await delay(2_000)
+  await fleet.close()
+  return count
+}

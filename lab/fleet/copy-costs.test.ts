@@ -16,6 +16,7 @@ function createTrial(first: Partial<CopyCounts> = {}) {
     sessions: 0,
     bytes: 0,
     leaseAge: 0,
+    isLive: true,
     localReads: 0,
     askedReads: 0,
     changes: 0,
@@ -107,6 +108,7 @@ describe('countReplication()', () => {
       sessions: 2,
       copyBytes: 900,
       leaseAge: 120,
+      isLive: true,
       localReads: 5,
       leaderReads: 4,
       changes: 3,
@@ -120,6 +122,7 @@ describe('countReplication()', () => {
       sessions: 2,
       bytes: 900,
       leaseAge: 120,
+      isLive: true,
       localReads: 5,
       askedReads: 4,
       changes: 3,
@@ -129,24 +132,33 @@ describe('countReplication()', () => {
 })
 
 describe('countNearCache()', () => {
-  it('tells what a near cache counts', () => {
-    const counts = countNearCache({
-      hits: 5,
-      misses: 2,
-      fills: 2,
-      fillsDropped: 0,
-      invalidations: 3,
-      evictions: 0,
-      leaseAge: 120,
-      size: 2,
-      bytes: 900,
-      tombstones: 1,
-    })
+  it.each([
+    [120, true],
+    [2_000, true],
+    [2_001, false],
+    [Number.POSITIVE_INFINITY, false],
+  ])('tells what a near cache counts, its lease %d ms old', (leaseAge, isLive) => {
+    const counts = countNearCache(
+      {
+        hits: 5,
+        misses: 2,
+        fills: 2,
+        fillsDropped: 0,
+        invalidations: 3,
+        evictions: 0,
+        leaseAge,
+        size: 2,
+        bytes: 900,
+        tombstones: 1,
+      },
+      2_000,
+    )
 
     expect(counts).toEqual({
       sessions: 2,
       bytes: 900,
-      leaseAge: 120,
+      leaseAge,
+      isLive,
       localReads: 5,
       askedReads: 2,
       changes: 3,

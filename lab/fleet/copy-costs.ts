@@ -16,11 +16,13 @@ export interface CopyCounts extends Omit<CopyCosts, 'leaseAge' | 'changesPerSeco
 
 /** Names what a replicated store counts. */
 export function countReplication(stats: ReplicatedStats): CopyCounts {
-  const { sessions, copyBytes, leaseAge, localReads, leaderReads, changes, isFull, lag, traffic } = stats
+  const { sessions, copyBytes, leaseAge, isLive, localReads, leaderReads, changes } = stats
+  const { isFull, lag, traffic } = stats
   return {
     sessions,
     bytes: copyBytes,
     leaseAge,
+    isLive,
     localReads,
     askedReads: leaderReads,
     changes,
@@ -28,13 +30,18 @@ export function countReplication(stats: ReplicatedStats): CopyCounts {
   }
 }
 
-/** Names what a near cache counts. */
-export function countNearCache(stats: NearCacheStats): CopyCounts {
+/**
+ * Names what a near cache counts.
+ *
+ * @param bound Age of the lease beyond which no copy is served, in milliseconds.
+ */
+export function countNearCache(stats: NearCacheStats, bound: number): CopyCounts {
   const { size, bytes, leaseAge, hits, misses, invalidations } = stats
   return {
     sessions: size,
     bytes,
     leaseAge,
+    isLive: leaseAge <= bound,
     localReads: hits,
     askedReads: misses,
     changes: invalidations,

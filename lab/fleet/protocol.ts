@@ -65,6 +65,8 @@ export interface CopyCosts {
   readonly bytes: number
   /** Age of the newest proof that changes arrive, in milliseconds; `undefined` when there is none. */
   readonly leaseAge: number | undefined
+  /** Whether that is young enough: if not, no read is answered from a copy. */
+  readonly isLive: boolean
   /** Reads answered from a copy. */
   readonly localReads: number
   /** Reads for which the back end was asked: the log's leader, there with the questions before writes, or the store. */

@@ -60,7 +60,7 @@ export const postgresCached: Strategy = {
     const store = createNearCache(createPostgresStore(pool), feed, { bound: NEAR_CACHE_BOUND })
     return {
       store,
-      countCosts: () => countNearCache(store.stats()),
+      countCosts: () => countNearCache(store.stats(), NEAR_CACHE_BOUND),
       close: async () => {
         await store.close()
         await pool.end()

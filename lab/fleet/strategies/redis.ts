@@ -65,7 +65,7 @@ export const redisCached: Strategy = {
     const store = createNearCache(createRedisStore(client), feed, { bound: NEAR_CACHE_BOUND })
     return {
       store,
-      countCosts: () => countNearCache(store.stats()),
+      countCosts: () => countNearCache(store.stats(), NEAR_CACHE_BOUND),
       close: async () => {
         await store.close()
         client.destroy()

@@ -57,7 +57,7 @@ export const sqliteCached: Strategy = {
     })
     return {
       store,
-      countCosts: () => countNearCache(store.stats()),
+      countCosts: () => countNearCache(store.stats(), NEAR_CACHE_BOUND),
       close: async () => {
         await store.close()
         listening.close()

@@ -4,7 +4,14 @@
  * @module
  */
 
-import type { LabState, RequestEntry, ServerState, TrafficState } from '../../../fleet/protocol.ts'
+import type {
+  CopyCosts,
+  LogCosts,
+  LabState,
+  RequestEntry,
+  ServerState,
+  TrafficState,
+} from '../../../fleet/protocol.ts'
 
 /** A request that server A answered. */
 export function createEntry(entry: Partial<RequestEntry> = {}): RequestEntry {
@@ -39,6 +46,34 @@ export function createServer(server: Partial<ServerState> = {}): ServerState {
     sessionCount: 0,
     costs: undefined,
     ...server,
+  }
+}
+
+/** What a near cache costs that nobody has used. */
+export function createCosts(costs: Partial<CopyCosts> = {}): CopyCosts {
+  return {
+    sessions: 0,
+    bytes: 0,
+    leaseAge: 0,
+    isLive: true,
+    localReads: 0,
+    askedReads: 0,
+    changes: 0,
+    changesPerSecond: 0,
+    log: undefined,
+    ...costs,
+  }
+}
+
+/** What it costs to follow a log with some writes. */
+export function createLogCosts(costs: Partial<LogCosts> = {}): LogCosts {
+  return {
+    isFull: true,
+    lag: { p50: 1.2, p99: 4.1, max: 12 },
+    total: { messagesIn: 900, messagesOut: 400, bytesIn: 90_000, bytesOut: 40_000 },
+    perSecond: { messagesIn: 20, messagesOut: 10, bytesIn: 9_000, bytesOut: 4_000 },
+    perChange: { messagesIn: 1.5, messagesOut: 0.5, bytesIn: 1_500, bytesOut: 400 },
+    ...costs,
   }
 }
 

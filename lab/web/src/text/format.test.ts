@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { formatDuration, formatNumber, formatTime, isSameHandle, percentOf, shortHandle } from './format.ts'
+import {
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  formatTime,
+  isSameHandle,
+  percentOf,
+  shortHandle,
+} from './format.ts'
 
 describe('formatNumber()', () => {
   it('groups thousands', () => {
@@ -26,6 +34,22 @@ describe('formatDuration()', () => {
     [125_000, '2 min 5 s'],
   ])('writes %d ms as %s', (milliseconds, text) => {
     expect(formatDuration(milliseconds).replaceAll('\u00a0', ' ')).toBe(text)
+  })
+})
+
+describe('formatBytes()', () => {
+  it.each([
+    [0, '0 B'],
+    [812.4, '812 B'],
+    [999.6, '1 KB'],
+    [1_240, '1.2 KB'],
+    [14_249, '14 KB'],
+    [999_700, '1 MB'],
+    [42_000_000, '42 MB'],
+    [1_100_000_000, '1.1 GB'],
+    [2e12, '2000 GB'],
+  ])('writes %d bytes as %s', (bytes, text) => {
+    expect(formatBytes(bytes).replaceAll('\u00a0', ' ')).toBe(text)
   })
 })
 

@@ -29,6 +29,20 @@ export function formatDuration(milliseconds: number): string {
     : `${Math.floor(seconds / 60)}\u00a0min\u00a0${seconds % 60}\u00a0s`
 }
 
+const BYTE_UNITS = ['B', 'KB', 'MB', 'GB'] as const
+
+/** An amount of bytes: `812 B`, `1.2 KB`, `42 MB`, with a no-break space. A KB is 1,000 bytes. */
+export function formatBytes(bytes: number): string {
+  let [amount, unit] = [bytes, 0]
+  // 999.5 would be written as 1000.
+  while (amount >= 999.5 && unit < BYTE_UNITS.length - 1) {
+    amount /= 1_000
+    unit += 1
+  }
+  const digits = amount < 9.95 && unit > 0 ? 1 : 0
+  return `${Number(amount.toFixed(digits))}\u00a0${BYTE_UNITS[unit]}`
+}
+
 /** The start of a handle, enough to tell sessions apart by eye. */
 export function shortHandle(handle: string): string {
   return handle.slice(0, 8)

@@ -5,6 +5,8 @@
  */
 
 import type { VNode } from 'preact'
+import { heldByServers, sessionHome } from '../state/home.ts'
+import { Costs } from './costs.tsx'
 import { Engines } from './engines.tsx'
 import { Experiments } from './experiments.tsx'
 import { FeedPanel } from './feed-panel.tsx'
@@ -21,6 +23,7 @@ import { TrafficPanel } from './traffic-panel.tsx'
 export function App(): VNode {
   const { lab, words } = usePage()
   const state = lab.state.value
+  const held = state && heldByServers(sessionHome(state))
 
   return (
     <>
@@ -51,6 +54,9 @@ export function App(): VNode {
                 ))}
               </div>
             </section>
+            {(held === 'all' || held === 'copies') && (
+              <Costs servers={state.servers} withLog={held === 'all'} />
+            )}
             {state.engines.length > 0 && <Engines engines={state.engines} />}
             <div class="bottom">
               <FeedPanel servers={state.servers} />
