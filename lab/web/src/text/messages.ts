@@ -123,7 +123,7 @@ const en = {
 
   costs: 'What the copies cost',
   costsHint:
-    'Every server gets every write, now {n} a second. In the mean of ten seconds, with the proofs that copies are fresh.',
+    'Every server gets every write, now {n} a second. Means of the last ten seconds; proofs of freshness count as well.',
   costsHintCache: 'Each server keeps what it has read, and is told of every write, now {n} a second.',
   'costs.copies': 'Sessions copied',
   'costs.received': 'Received',
