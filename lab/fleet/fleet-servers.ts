@@ -7,27 +7,22 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Balancer } from 'coatcheck/balancer'
 import { createFleetServer, type FleetServer } from './fleet-server.ts'
-import { createHearsay, type Hearsay } from './hearsay.ts'
+import { createHearsay } from './hearsay.ts'
 import type { Guard } from '../engines/guard.ts'
 import { LabError, unknownName } from './lab-error.ts'
-import type { CopyCosts, LinkAction, LinkState, ServerAction, ServerState } from './protocol.ts'
-import type { Incident, ServerConfig, ServerReport } from './server-messages.ts'
-import { createSessionTally, type SessionTally } from './session-tally.ts'
+import type { LinkAction, LinkState, ServerAction, ServerState } from './protocol.ts'
+import { createReports, type ReportContext, type ServerAccount } from './reports.ts'
+import type { ServerConfig } from './server-messages.ts'
+import { createSessionTally } from './session-tally.ts'
 
 /** What the servers need, and whom they tell. */
-export interface FleetServersContext {
+export interface FleetServersContext extends ReportContext {
   readonly guard: Guard
   readonly balancer: Balancer
   /** How a process is to run; asked at every start. */
   readonly config: (id: string, port: number) => ServerConfig
-  /** Whether a session that is gone for one server is gone for all of them. */
-  readonly sharesSessions: () => boolean
   /** How the network between a server and the engines is; `undefined`: there is none. */
   readonly linkOf: (id: string) => LinkState | undefined
-  /** The state has changed, and should be shown within so many milliseconds. */
-  readonly onChange: (within?: number) => void
-  /** The session manager of a server told something that is no everyday matter. */
-  readonly onIncident: (id: string, incident: Incident) => void
   /** A process has ended that nobody asked to end. */
   readonly onCrash: (id: string, how: string) => void
 }
@@ -48,10 +43,8 @@ export interface FleetServers {
   refresh(): void
 }
 
-interface Seat {
+interface Seat extends ServerAccount {
   readonly server: FleetServer
-  readonly tally: SessionTally
-  readonly costs: Hearsay<CopyCosts>
   /** Answers that the balancer had counted when the present process was started. */
   answeredBefore: number
 }
@@ -63,32 +56,20 @@ const COSTS_LIFETIME = 3_000
 
 /** Creates the places of the servers, still without processes. */
 export function createFleetServers(ids: readonly string[], context: FleetServersContext): FleetServers {
-  const { guard, balancer, config, sharesSessions, linkOf, onChange, onIncident, onCrash } = context
+  const { guard, balancer, config, linkOf, onChange, onCrash } = context
   const seats: readonly Seat[] = ids.map((id) => ({
-    server: createFleetServer(id, { guard, config, onReport, onEnd }),
+    id,
+    server: createFleetServer(id, {
+      guard,
+      config,
+      onReport: (from, report) => receive(from, report),
+      onEnd,
+    }),
     tally: createSessionTally(),
     costs: createHearsay(COSTS_LIFETIME, () => performance.now()),
     answeredBefore: 0,
   }))
-
-  function onReport(id: string, report: ServerReport): void {
-    if (report.type === 'incident') {
-      onIncident(id, report.incident)
-      return
-    }
-    if (report.type === 'costs') {
-      // The state goes out each second as it is: an order to show it would double that.
-      find(id).costs.hear(report.costs)
-      return
-    }
-    const shared = sharesSessions()
-    for (const { server, tally } of seats) {
-      for (const change of report.changes) {
-        if (server.id === id || (shared && change.type === 'gone')) tally.apply(change)
-      }
-    }
-    onChange(500)
-  }
+  const receive = createReports(seats, context)
 
   function onEnd(id: string, how: string, expected: boolean): void {
     const { tally, costs } = find(id)
