@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { findChildren, findProcess } from '../lab/engines/process-table.ts'
+import type { CopyCosts } from '../lab/fleet/protocol.ts'
 import {
   type Chromium,
   chromiumNeeded,
@@ -543,7 +544,6 @@ describeWith(['nats-server'], 'the dashboard on replicated', () => {
 
     it('shows what every write costs every server, until it tells nothing any more', async () => {
       // Still: three servers, three of NATS and the dots of the drawing are too much for a small machine.
-      // Still: three servers, three of NATS and the dots of the drawing are too much for a small machine.
       const context = await chromium.open({ reducedMotion: 'reduce' })
       const { page, ...dashboard } = await openDashboard(context, lab.control)
       const figure = (id: string, name: string) =>
@@ -551,12 +551,14 @@ describeWith(['nats-server'], 'the dashboard on replicated', () => {
 
       await dashboard.letIn(VISITORS, 60)
       await expect.poll(async () => (await dashboard.figures()).kept, PATIENCE).toBe(VISITORS)
-      // Figures are told once a second: the next are of after the last login.
+      // Figures are told once a second: it takes one until they are of after the last login.
+      let costs: readonly CopyCosts[] = []
+      const isTold = ({ isLive, sessions, localReads }: CopyCosts) =>
+        isLive && sessions >= VISITORS && localReads > 0
       await expect
-        .poll(async () => (await costsOf(lab)).map(({ sessions }) => sessions >= VISITORS), PATIENCE)
+        .poll(async () => (costs = await costsOf(lab)).map(isTold), PATIENCE)
         .toEqual([true, true, true])
-      const costs = await costsOf(lab)
-      await expect.poll(() => figure('B', 'reads'), PATIENCE).not.toMatch(/^0 /)
+      await expect.poll(() => figure('B', 'reads'), PATIENCE).toMatch(/^[1-9]/)
       const shown = await page.getByTestId('costs-B').locator('td').allInnerTexts()
       const together = await figure('all', 'received-per-write')
       await lab.call('POST', '/api/traffic', { rate: 0 })
@@ -567,13 +569,10 @@ describeWith(['nats-server'], 'the dashboard on replicated', () => {
       await lab.act('B', 'kill')
       await expect.poll(() => figure('B', 'received'), PATIENCE).toBe('–')
 
-      for (const { bytes, leaseAge, isLive, localReads, changes, log } of costs) {
+      for (const { bytes, leaseAge, changes, log } of costs) {
         expect(bytes).toBeGreaterThan(VISITORS * 100)
-        expect(isLive).toBe(true)
         expect(leaseAge).toBeLessThanOrEqual(2_000)
-        expect(localReads).toBeGreaterThan(0)
-        // A visitor creates a session, and logs in to another.
-        expect(changes).toBeGreaterThanOrEqual(2 * VISITORS)
+        expect(changes).toBeGreaterThanOrEqual(VISITORS)
         // Each write of anybody is a message to each; the proofs come on top.
         expect(log?.perChange?.messagesIn).toBeGreaterThan(0.9)
         expect(log?.perChange?.bytesIn).toBeGreaterThan(100)
@@ -605,7 +604,7 @@ const SHOWN = [
   TRAFFIC,
   /^\d+(\.\d)?\sms\n99% in \d/,
   /^\d+(\.\d)?\sm?s$/,
-  /^[1-9]\d* from the copy\n\d+ asked the leader$/,
+  /^[1-9][\d,]* from the copy\n\d+ asked the leader$/,
 ]
 
 async function costsOf(lab: Lab) {
