@@ -216,6 +216,44 @@ describe.skipIf(missing !== undefined && !isRequired)(
       expect(late).toBe(0)
     }, 400_000)
 
+    it('deletes a session at once that every server writes without pause', async () => {
+      const servers = await startServers()
+      const rounds = isLong ? 200 : 30
+      const times: number[] = []
+      let writes = 0
+
+      /** Writes on top of what is newest, until the session is gone. */
+      async function writeOn({ store }: ReplicatedServer, key: string, created: number): Promise<void> {
+        for (let version = created; ;) {
+          const result = await store.write(key, version, recordOf('written'))
+          if (result.outcome === 'gone') return
+          if (result.outcome === 'written') {
+            version = result.version
+            writes += 1
+          } else version = (await store.read(key))?.version ?? 0
+        }
+      }
+
+      for (let round = 0; round < rounds; round++) {
+        const key = mintKey()
+        const [first] = servers as [ReplicatedServer]
+        const version = await written(first.store.create(key, recordOf('in')))
+        const writing = [...servers, ...servers].map((server) => writeOn(server, key, version))
+        await pause(40)
+        const began = performance.now()
+        const deleted = await (servers[round % 3] as ReplicatedServer).store.delete(key)
+        times.push(Math.round(performance.now() - began))
+        expect(deleted?.key).toBe(key)
+        await Promise.all(writing)
+        expect(await first.store.read(key)).toBeUndefined()
+      }
+
+      times.sort((one, other) => one - other)
+      report({ experiment: 'deletion race', rounds, writes, p50: times[rounds >> 1], max: times.at(-1) })
+      expect(writes).toBeGreaterThan(rounds)
+      expect(times.at(-1), 'the engine waits for half a second').toBeLessThan(500)
+    }, 60_000)
+
     it('loses no acknowledged write and serves nothing older than the bound when the leader is killed', async () => {
       for (let run = 0; run < (isLong ? 10 : 1); run++) {
         const servers = await startServers()

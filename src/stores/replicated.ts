@@ -8,6 +8,7 @@
  * @module
  */
 
+import { createClaims, type Claims } from './replicated/claims.ts'
 import { createCommands } from './replicated/commands.ts'
 import { createCopies } from './replicated/copies.ts'
 import { createFollower } from './replicated/follower.ts'
@@ -177,12 +178,14 @@ export function createReplicatedStore(
     wantsData,
     onChange(entry) {
       scale.count(entry)
+      claims.deliver(entry)
       if (sessionKeyOf(entry.key) !== undefined) changes += 1
     },
   })
+  const claims: Claims = createClaims(log, follower.owner)
   const clock = createLogClock(log, echoName(`${follower.owner}-clock`), wall)
   const leader = createLeader(log, follower)
-  const commands = createCommands({ log, follower, leader, clock })
+  const commands = createCommands({ log, follower, leader, claims, clock })
   const copies = createCopies(follower, { allowStaleFor, fresh: (key) => commands.store.read(key) })
   const sweep = createSweeper(log, follower, () => clock.now())
   const resizing = setInterval(resize, bound).unref()

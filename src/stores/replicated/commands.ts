@@ -5,6 +5,7 @@
  */
 
 import type { IndexedSessionStore, SessionRecord, StoredSession } from '../store.ts'
+import type { Claims } from './claims.ts'
 import type { LogClock } from './clock.ts'
 import { decodeRecord, encodeRecord, NO_DATA } from './codec.ts'
 import type { Follower } from './follower.ts'
@@ -18,6 +19,7 @@ export interface CommandParts {
   readonly log: ReplicatedLog
   readonly follower: Follower
   readonly leader: Leader
+  readonly claims: Claims
   readonly clock: LogClock
 }
 
@@ -35,13 +37,14 @@ export interface Commands {
 const MAX_ATTEMPTS = 50
 
 /** Creates the commands. */
-export function createCommands({ log, follower, leader, clock }: CommandParts): Commands {
+export function createCommands({ log, follower, leader, claims, clock }: CommandParts): Commands {
   let writes = 0
 
   /** Stores a record in the place of a revision, and takes it into the copy. */
   async function put(key: string, record: SessionRecord, replaced: number): Promise<number | undefined> {
     const name = sessionName(key)
     const value = encodeRecord(record)
+    await claims.standBack(key)
     const revision = await log.put(name, value, replaced)
     if (revision === undefined) return undefined
     writes += 1
@@ -49,7 +52,7 @@ export function createCommands({ log, follower, leader, clock }: CommandParts): 
     return revision
   }
 
-  async function remove(key: string, replaced: number): Promise<boolean> {
+  async function replaceByRemoval(key: string, replaced: number): Promise<boolean> {
     const name = sessionName(key)
     const revision = await log.remove(name, replaced)
     if (revision === undefined) return false
@@ -61,27 +64,60 @@ export function createCommands({ log, follower, leader, clock }: CommandParts): 
   const isLive = (session: StoredSession | undefined): session is StoredSession =>
     session !== undefined && session.expiresAt > clock.now()
 
-  /** The session from the copy, which a compare-and-set will prove right or wrong; else from the leader. */
-  async function guess(key: string): Promise<StoredSession | undefined> {
+  /** The session from the copy, which a compare-and-set will prove right or wrong. */
+  function recall(key: string): StoredSession | undefined {
     const { copy } = follower
-    return (copy?.full ? copy.read(key) : undefined) ?? readFromLeader(leader, key, 0)
+    return copy?.full ? copy.read(key) : undefined
   }
 
-  /** Tries with a guess first, and then with what the leader says, until nobody came first. */
+  async function guess(key: string): Promise<StoredSession | undefined> {
+    return recall(key) ?? readFromLeader(leader, key, 0)
+  }
+
+  /**
+   * What to try after another writer came first. The watch has mostly brought it by now, and those who write without
+   * pause do not ask either: who asks the leader each time is always late.
+   */
+  async function lookAgain({ key, version }: StoredSession): Promise<StoredSession | undefined> {
+    const newer = recall(key)
+    return isLive(newer) && newer.version > version ? newer : readFromLeader(leader, key, 0)
+  }
+
+  /**
+   * Tries with a guess first, and then with what came first, until nobody did.
+   *
+   * @param onLost Called each time that another writer came first.
+   */
   async function retry<Result>(
     key: string,
     attempt: (session: StoredSession) => Promise<Result | undefined>,
+    onLost?: () => void,
   ): Promise<Result | undefined> {
     let session = await guess(key)
+    // An expired one is as good as the leader's: only a newer revision could live, and the leader is asked for it.
+    if (session && !isLive(session)) session = await readFromLeader(leader, key, 0)
     for (let count = 0; count < MAX_ATTEMPTS; count++) {
-      // An expired one is as good as the leader's: only a newer revision could live, and the leader is asked for it.
-      if (isLive(session)) {
-        const result = await attempt(session)
-        if (result !== undefined) return result
-      } else if (count > 0) return undefined
-      session = await readFromLeader(leader, key, 0)
+      if (!isLive(session)) return undefined
+      const result = await attempt(session)
+      if (result !== undefined) return result
+      onLost?.()
+      session = await lookAgain(session)
     }
     throw new Error('Other writers came first again and again')
+  }
+
+  /** Deletes a session. One that others write without pause is claimed first, or it would never be its turn. */
+  async function remove(key: string): Promise<StoredSession | undefined> {
+    let release: (() => void) | undefined
+    try {
+      return await retry(
+        key,
+        async (session) => ((await replaceByRemoval(key, session.version)) ? session : undefined),
+        () => (release ??= claims.claim(key)),
+      )
+    } finally {
+      release?.()
+    }
   }
 
   async function create(key: string, record: SessionRecord) {
@@ -131,7 +167,7 @@ export function createCommands({ log, follower, leader, clock }: CommandParts): 
     if (!entry) return false
     const { meta, data, revision } = entry
     await log.append(asideName(key), { meta, data })
-    return remove(key, revision)
+    return replaceByRemoval(key, revision)
   }
 
   async function list(principal: string): Promise<readonly StoredSession[]> {
@@ -161,10 +197,7 @@ export function createCommands({ log, follower, leader, clock }: CommandParts): 
           const touched = await retry(key, (session) => touch(session, lastSeenAt, expiresAt))
           return touched === true
         }),
-      delete: (key) =>
-        withReason('delete a session', () =>
-          retry(key, async (session) => ((await remove(key, session.version)) ? session : undefined)),
-        ),
+      delete: (key) => withReason('delete a session', () => remove(key)),
       quarantine: (key) => withReason('set a corrupt record aside', () => quarantine(key)),
       list: (principal) => withReason("list a user's sessions", () => list(principal)),
     },

@@ -12,9 +12,9 @@ import { NONE } from '../memory/pool.ts'
 import type { StoredSession, SweptSession } from '../store.ts'
 import { decodeHead, decodeRecord, withData } from './codec.ts'
 import type { LogEntry } from './log.ts'
-import { SECRET, sessionKeyOf } from './names.ts'
+import { claimedKeyOf, SECRET, sessionKeyOf } from './names.ts'
 
-/** A removal that is still in the log. */
+/** A removal, or a claim, that is still in the log. */
 export interface Marker {
   readonly revision: number
   readonly at: number
@@ -43,7 +43,7 @@ export interface Copy {
   readonly bytes: number
   /** Newest entry of the secret that stamps are authenticated with. */
   readonly secret: LogEntry | undefined
-  /** Removals seen and not yet forgotten, oldest first. */
+  /** Removals and claims seen and not yet forgotten, oldest first. */
   readonly markers: Marker[]
   /** Takes in what the watch delivers. */
   deliver(entry: LogEntry): void
@@ -59,7 +59,7 @@ export interface Copy {
   due(now: number): readonly ExpiredSession[]
 }
 
-/** Removals that are remembered for sweeping them out of the log; beyond that they are left to their age. */
+/** Removals and claims that are remembered for sweeping them out of the log; beyond that they are left to their age. */
 const MAX_MARKERS = 100_000
 
 /** Creates an empty copy. */
@@ -120,7 +120,8 @@ export function createCopy(full: boolean): Copy {
         apply(key, entry)
         if ((removals.get(key) ?? Number.POSITIVE_INFINITY) <= revision) removals.delete(key)
       } else if (entry.key === SECRET) secret = entry
-      if (removed && markers.length < MAX_MARKERS) markers.push({ revision, at: entry.at })
+      const isPassing = removed || claimedKeyOf(entry.key) !== undefined
+      if (isPassing && markers.length < MAX_MARKERS) markers.push({ revision, at: entry.at })
     },
     learn(entry) {
       const key = sessionKeyOf(entry.key)

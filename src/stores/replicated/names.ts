@@ -12,6 +12,7 @@ export const SWEEPER = 'sweeper'
 const SESSION = 's.'
 const ASIDE = 'x.'
 const ECHO = 'e.'
+const CLAIM = 'd.'
 
 const PLAIN = /^[\w-]{1,128}$/
 
@@ -25,6 +26,11 @@ export function asideName(key: string): string {
   return ASIDE + encode(key)
 }
 
+/** Key under which a server says that it is deleting a session. */
+export function claimName(key: string): string {
+  return CLAIM + encode(key)
+}
+
 /** Key of the nonces of one process. */
 export function echoName(owner: string): string {
   return ECHO + owner
@@ -32,9 +38,12 @@ export function echoName(owner: string): string {
 
 /** The session key of an entry; `undefined` when it is not a session's. */
 export function sessionKeyOf(name: string): string | undefined {
-  if (!name.startsWith(SESSION)) return undefined
-  const text = name.slice(SESSION.length)
-  return text.startsWith('=') ? Buffer.from(text.slice(1), 'base64url').toString('utf16le') : text
+  return name.startsWith(SESSION) ? decode(name.slice(SESSION.length)) : undefined
+}
+
+/** The session key of a claim; `undefined` when it is none. */
+export function claimedKeyOf(name: string): string | undefined {
+  return name.startsWith(CLAIM) ? decode(name.slice(CLAIM.length)) : undefined
 }
 
 /** Whose nonce an entry is; `undefined` when it is none. */
@@ -44,4 +53,8 @@ export function echoOwnerOf(name: string): string | undefined {
 
 function encode(key: string): string {
   return PLAIN.test(key) ? key : `=${Buffer.from(key, 'utf16le').toString('base64url')}`
+}
+
+function decode(text: string): string {
+  return text.startsWith('=') ? Buffer.from(text.slice(1), 'base64url').toString('utf16le') : text
 }
