@@ -95,6 +95,12 @@ export interface StrategyPromises {
    */
   readonly engineDeath?: 'restart' | 'failover' | 'loss'
   /**
+   * Longest time without writes while another engine takes over, in milliseconds.
+   *
+   * @default 5_000
+   */
+  readonly takeover?: number
+  /**
    * Most acknowledged changes that may be lost when another engine takes over, as no write waits for it.
    *
    * @default 0

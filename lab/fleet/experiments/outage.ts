@@ -52,6 +52,22 @@ export async function writeFor(visitors: readonly Visitor[], duration: number): 
   }
 }
 
+/** Each visitor looks again and again. Resolves to the instants at which those looks began that were recognized. */
+export async function readFor(visitors: readonly Visitor[], duration: number): Promise<readonly number[]> {
+  const until = performance.now() + duration
+  const known: number[] = []
+  await Promise.all(
+    visitors.map(async (visitor) => {
+      while (performance.now() < until) {
+        const startedAt = performance.now()
+        if ((await visitor.me()) === 'known') known.push(startedAt)
+        await delay(10)
+      }
+    }),
+  )
+  return known
+}
+
 /** Whether an outage was told as it should be: with 503, `Retry-After`, in time, and not just to nobody. */
 export function isWellTold(refusals: Refusals): boolean {
   return (

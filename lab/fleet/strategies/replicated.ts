@@ -14,6 +14,9 @@ import type { Strategy } from '../strategy.ts'
 /** How old a copy may be that a server answers from, in milliseconds. */
 const COPY_BOUND = 2_000
 
+/** Longest time in which NATS elects another leader of the log, in milliseconds: 5 to 9 s were seen. */
+const LONGEST_ELECTION = 15_000
+
 /** Three servers of NATS, and a full copy on each server of the shop. */
 export const replicated: Strategy = {
   name: 'replicated',
@@ -23,7 +26,13 @@ export const replicated: Strategy = {
     ko: '서버마다 모든 세션의 사본을 갖고, 변경은 NATS가 전부에게 전합니다. 서버가 늘수록 메모리와 통신량도 늘어납니다.',
   },
   routing: 'round-robin',
-  promises: { anyServer: true, survivesServerDeath: true, bound: COPY_BOUND, engineDeath: 'failover' },
+  promises: {
+    anyServer: true,
+    survivesServerDeath: true,
+    bound: COPY_BOUND,
+    engineDeath: 'failover',
+    takeover: LONGEST_ELECTION,
+  },
   backEnd: 'nats',
   unavailable: async () => describeMissing('nats-server'),
   startEngines: (options) => startNats(options),

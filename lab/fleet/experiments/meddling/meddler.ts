@@ -8,6 +8,7 @@ import type { EngineState, Fleet } from '../../protocol.ts'
 import { findStrategy } from '../../strategies.ts'
 import type { BackEnd, Strategy } from '../../strategy.ts'
 import { createMemcachedMeddler } from './memcached.ts'
+import { createNatsMeddler } from './nats.ts'
 import { createPostgresMeddler } from './postgres.ts'
 import { createRedisMeddler } from './redis.ts'
 import { createSqliteMeddler } from './sqlite.ts'
@@ -16,6 +17,8 @@ import { createSqliteMeddler } from './sqlite.ts'
 export interface Meddler {
   /** Removes every session, and whatever else is there. */
   wipe(): Promise<void>
+  /** Removes even the place where sessions are, which the servers have to make anew; where that is more than wiping it. */
+  readonly destroy?: () => Promise<void>
   /** Overwrites the data of a session with something else. Resolves to whether there was such a session. */
   damage(handle: string, data: string): Promise<boolean>
   /** Whether a damaged session was set aside, where an operator finds it; deleted, on memcached. */
@@ -26,8 +29,10 @@ export interface Meddler {
   primaries(): Promise<readonly string[]>
   /** Names of all engines that hold sessions. */
   keepers(): readonly string[]
-  /** Commands or transactions executed so far, over all engines that take writes; `undefined` when nobody counts them. */
+  /** Commands, transactions or entries of a log so far, over all engines that take writes; `undefined` when nobody counts them. */
   countCommands(): Promise<number | undefined>
+  /** Resolves when the engines have agreed on who takes writes, and that one does; where they have to. */
+  readonly elected?: () => Promise<void>
 }
 
 const meddlers: Partial<Record<BackEnd, (fleet: Fleet) => Meddler>> = {
@@ -35,6 +40,7 @@ const meddlers: Partial<Record<BackEnd, (fleet: Fleet) => Meddler>> = {
   postgres: createPostgresMeddler,
   redis: createRedisMeddler,
   memcached: createMemcachedMeddler,
+  nats: createNatsMeddler,
 }
 
 /** Whether there is a {@link Meddler} for a strategy. */
