@@ -237,6 +237,36 @@ describe('createReplicatedStore()', () => {
     expect(log.entries().some(({ key, removed }) => key === `s.${KEY}` && !removed)).toBe(false)
   })
 
+  it('begins anew when the log was emptied and no watch has told of it', async () => {
+    const { one, other, log, now } = await createPair({ bound: 200 })
+    const version = await written(one.store.create(KEY, RECORD))
+    const stamp = one.store.copies.stamp(KEY, version)
+
+    log.purge()
+
+    await expect
+      .poll(() => [one, other].map(({ store }) => store.copies.peek(KEY, now(), 0)), { interval: 10 })
+      .toEqual([undefined, undefined])
+    expect(await other.store.read(KEY, other.store.copies.floor(KEY, stamp))).toBeUndefined()
+    await expect.poll(() => [one, other].every(({ store }) => store.stats().isLive)).toBe(true)
+    expect(one.store.stats()).toMatchObject({ watches: 2, sessions: 0 })
+    expect(log.entries().some(({ key, removed }) => key === `s.${KEY}` && !removed)).toBe(false)
+  })
+
+  it('takes no trouble of its own echo for an emptied log', async () => {
+    const { one, log } = await createPair({ bound: 200 })
+    await written(one.store.create(KEY, RECORD))
+    const echo = log.entries().find(({ key }) => key.startsWith('e.'))
+
+    // As a write whose acknowledgement was lost: its writer does not know of its revision.
+    log.put(echo?.key ?? '', { meta: 'late', data: new Uint8Array(0) })
+
+    const { revision = 0 } = log.entries().at(-1) ?? {}
+    const isAnswered = () => log.entries().some((entry) => entry.key === echo?.key && entry.revision > revision)
+    await expect.poll(isAnswered).toBe(true)
+    expect(one.store.stats()).toMatchObject({ watches: 1, isLive: true })
+  })
+
   it('lets the leader be asked by every read when copies hold metadata only, and lists by its own index', async () => {
     const { one, other, now } = await createPair({ copy: 'metadata' })
     const version = await written(one.store.create(KEY, RECORD))

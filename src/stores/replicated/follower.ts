@@ -111,8 +111,27 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
   async function send(nonce: string): Promise<void> {
     const attempt = building ?? current
     sent.set(nonce, { attempt, gaps: attempt?.copy.gaps ?? 0 })
-    echoRevision = await log.append(echo, { meta: nonce, data: NO_DATA })
-    lag.acknowledged(echoRevision)
+    const value = { meta: nonce, data: NO_DATA }
+    // In the place of the last one: who empties the log tells no watch, but takes that one away.
+    const replaced = echoRevision
+    let revision = await log.put(echo, value, replaced)
+    if (revision === undefined) {
+      if (replaced > 0 && !(await log.get(echo))) return forsake()
+      // One whose acknowledgement was lost lies there, or one of those who wait for the watch.
+      revision = await log.append(echo, value)
+    }
+    echoRevision = revision
+    lag.acknowledged(revision)
+  }
+
+  /** Drops every copy, as the log was emptied: what they hold is nowhere else. */
+  function forsake(): void {
+    echoRevision = 0
+    current?.watch?.stop()
+    building?.watch?.stop()
+    current = building = undefined
+    lease.break()
+    plan()
   }
 
   function begin(): void {

@@ -43,6 +43,8 @@ export interface MemoryLog {
   put(key: string, value: LogValue): void
   /** Drops everything and counts from 1 again. Watches end. */
   wipe(): void
+  /** Drops everything and counts on. Watches do not hear of it. */
+  purge(): void
   /** The newest entry of each key, in order. */
   entries(): readonly LogEntry[]
 }
@@ -114,6 +116,7 @@ export function createMemoryLog(options: MemoryLogOptions = {}): MemoryLog {
       for (const { listener } of watches) listener.broken(new Error('The log was wiped'))
       watches.clear()
     },
+    purge: () => entries.clear(),
     entries: () => [...entries.values()],
   }
 }

@@ -47,6 +47,7 @@ export interface NatsLogOptions {
 
 /** NATS' code for a compare-and-set that came too late. */
 const WRONG_LAST_SEQUENCE = 10_071
+const STREAM_NOT_FOUND = 10_059
 const EXPECTED = 'Nats-Expected-Last-Subject-Sequence'
 /**
  * The sequence is compared when the leader takes a message in, not when the cluster has agreed on it: of eight puts at
@@ -92,18 +93,21 @@ export function createNatsLog(connection: NatsConnection, options: NatsLogOption
     return managing
   }
 
-  async function publish(key: string, { meta, data }: LogValue, change: Change): Promise<number | undefined> {
+  async function publish(key: string, value: LogValue, change: Change): Promise<number | undefined> {
     await open()
     checkLink()
     const head = headers()
-    if (meta !== '') head.set(META, meta)
+    if (value.meta !== '') head.set(META, value.meta)
     if (change.removed) head.set(REMOVAL, 'DEL')
-    if (change.revision !== undefined) {
-      head.set(EXPECTED, String(change.revision))
-      head.set(MESSAGE_ID, `${key}@${change.revision}`)
+    const { revision, place = `${key}@${revision}` } = change
+    if (revision !== undefined) {
+      head.set(EXPECTED, String(revision))
+      head.set(MESSAGE_ID, place)
     }
-    const { seq, duplicate } = await client.publish(prefix + key, data, { headers: head, timeout })
-    return duplicate ? undefined : seq
+    const { seq, duplicate } = await client.publish(prefix + key, value.data, { headers: head, timeout })
+    if (!duplicate) return seq
+    // NATS remembers ids of entries that were purged since. Where there is none now, a put comes after that one.
+    return revision === 0 ? publish(key, value, { ...change, place: `${key}@0@${seq}` }) : undefined
   }
 
   async function publishIfFirst(key: string, value: LogValue, change: Change): Promise<number | undefined> {
@@ -115,6 +119,13 @@ export function createNatsLog(connection: NatsConnection, options: NatsLogOption
     }
   }
 
+  /** What is published nobody answers; who asks is told. */
+  function explainLoss(cause: unknown): never {
+    if (!(cause instanceof JetStreamApiError) || cause.code !== STREAM_NOT_FOUND) throw cause
+    opening = undefined
+    throw new Error(`The bucket "${name}" was deleted; it is made again at the next use`, { cause })
+  }
+
   return {
     name: 'nats',
     maxAge,
@@ -122,7 +133,9 @@ export function createNatsLog(connection: NatsConnection, options: NatsLogOption
       const { stream } = await open()
       const manager = await manage()
       checkLink()
-      const message = await manager.streams.getMessage(stream, { last_by_subj: prefix + key })
+      const message = await manager.streams
+        .getMessage(stream, { last_by_subj: prefix + key })
+        .catch(explainLoss)
       if (!message) return undefined
       const { seq: revision, header, data, time } = message
       return { key, revision, at: time.getTime(), data, ...readHeader(header) }
@@ -163,6 +176,8 @@ interface Change {
   /** Revision that is replaced; whatever is there when absent. */
   readonly revision?: number
   readonly removed: boolean
+  /** What the change replaces, as all who replace the same call it. @default key and revision */
+  readonly place?: string
 }
 
 function readHeader(header: MsgHdrs | undefined): Pick<LogEntry, 'meta' | 'removed'> {
