@@ -253,20 +253,6 @@ describe('createReplicatedStore()', () => {
     expect(log.entries().some(({ key, removed }) => key === `s.${KEY}` && !removed)).toBe(false)
   })
 
-  it('takes no trouble of its own echo for an emptied log', async () => {
-    const { one, log } = await createPair({ bound: 200 })
-    await written(one.store.create(KEY, RECORD))
-    const echo = log.entries().find(({ key }) => key.startsWith('e.'))
-
-    // As a write whose acknowledgement was lost: its writer does not know of its revision.
-    log.put(echo?.key ?? '', { meta: 'late', data: new Uint8Array(0) })
-
-    const { revision = 0 } = log.entries().at(-1) ?? {}
-    const isAnswered = () => log.entries().some((entry) => entry.key === echo?.key && entry.revision > revision)
-    await expect.poll(isAnswered).toBe(true)
-    expect(one.store.stats()).toMatchObject({ watches: 1, isLive: true })
-  })
-
   it('lets the leader be asked by every read when copies hold metadata only, and lists by its own index', async () => {
     const { one, other, now } = await createPair({ copy: 'metadata' })
     const version = await written(one.store.create(KEY, RECORD))

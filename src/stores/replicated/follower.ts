@@ -10,7 +10,7 @@ import { NO_DATA } from './codec.ts'
 import { type Copy, createCopy } from './copy.ts'
 import { createLagMeter, type LagMeter } from './lag.ts'
 import type { LogEntry, LogWatch, ReplicatedLog } from './log.ts'
-import { echoName } from './names.ts'
+import { echoName, SECRET } from './names.ts'
 import { needsSecret, shareSecret } from './secret.ts'
 import { createWaiters } from './waiters.ts'
 
@@ -111,22 +111,21 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
   async function send(nonce: string): Promise<void> {
     const attempt = building ?? current
     sent.set(nonce, { attempt, gaps: attempt?.copy.gaps ?? 0 })
-    const value = { meta: nonce, data: NO_DATA }
-    // In the place of the last one: who empties the log tells no watch, but takes that one away.
-    const replaced = echoRevision
-    let revision = await log.put(echo, value, replaced)
-    if (revision === undefined) {
-      if (replaced > 0 && !(await log.get(echo))) return forsake()
-      // One whose acknowledgement was lost lies there, or one of those who wait for the watch.
-      revision = await log.append(echo, value)
-    }
-    echoRevision = revision
-    lag.acknowledged(revision)
+    checkLog().catch(() => undefined)
+    echoRevision = await log.append(echo, { meta: nonce, data: NO_DATA })
+    lag.acknowledged(echoRevision)
+  }
+
+  /** Who empties the log, or makes it anew, tells no watch of it. But the secret is gone then. */
+  async function checkLog(): Promise<void> {
+    const known = current?.copy.secret
+    if (!known) return
+    const found = await log.get(SECRET)
+    if ((found?.revision ?? 0) < known.revision && current?.copy.secret === known) forsake()
   }
 
   /** Drops every copy, as the log was emptied: what they hold is nowhere else. */
   function forsake(): void {
-    echoRevision = 0
     current?.watch?.stop()
     building?.watch?.stop()
     current = building = undefined
