@@ -31,8 +31,8 @@ export interface Meddler {
   keepers(): readonly string[]
   /** Commands, transactions or entries of a log so far, over all engines that take writes; `undefined` when nobody counts them. */
   countCommands(): Promise<number | undefined>
-  /** Resolves when the engines have agreed on who takes writes, and that one does; where they have to. */
-  readonly elected?: () => Promise<void>
+  /** Whether a write of the outsider's own is taken and read back; where engines have to agree first on who takes writes. */
+  readonly takesWrites?: () => Promise<boolean>
 }
 
 const meddlers: Partial<Record<BackEnd, (fleet: Fleet) => Meddler>> = {

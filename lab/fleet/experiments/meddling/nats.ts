@@ -6,14 +6,13 @@
 
 import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
-import { waitUntil } from '../../../engines/wait-until.ts'
 import type { Fleet } from '../../protocol.ts'
 import { listEngines, type Meddler } from './meddler.ts'
 
 const ENGINE = 'nats'
 const TIMEOUT = 2_000
-/** Time in which three servers must have elected a leader, in milliseconds. */
-const ELECTION = 30_000
+/** Longest wait for an answer that tells whether writes are taken, in milliseconds. */
+const PATIENCE = 500
 const STREAM = 'KV_coatcheck'
 const PREFIX = '$KV.coatcheck.'
 /** Header with what a watch without data needs to know of a session. */
@@ -87,13 +86,17 @@ export function createNatsMeddler(fleet: Fleet): Meddler {
     async countCommands() {
       return use(async (manager) => (await manager.streams.info(STREAM)).state.last_seq)
     },
-    async elected() {
-      // Under a key that means nothing to anybody. It stays, as one more key of the bucket.
-      const write = () =>
-        use(async (_, connection) => {
-          await jetstream(connection, { timeout: 500 }).publish(`${PREFIX}probe`, 'x')
+    async takesWrites() {
+      try {
+        // Under a key that means nothing to anybody. It stays, as one more key of the bucket. Reading it back takes more than
+        // the log's leader: questions wait until the cluster has one, too.
+        return await use(async (manager, connection) => {
+          await jetstream(connection, { timeout: PATIENCE }).publish(`${PREFIX}probe`, 'x')
+          return (await findEntry(manager, 'probe')) !== undefined
         })
-      await waitUntil(write, ELECTION)
+      } catch {
+        return false
+      }
     },
   }
 }
