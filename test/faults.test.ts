@@ -8,6 +8,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { ServerName } from '../lab/engines/installed.ts'
 import type { Experiment } from '../lab/fleet/experiments/experiment.ts'
+import { corruptRecord } from '../lab/fleet/experiments/corrupt-record.ts'
 import { parallelWriters } from '../lab/fleet/experiments/parallel-writers.ts'
 import { revocationRace } from '../lab/fleet/experiments/revocation-race.ts'
 import { storeAway } from '../lab/fleet/experiments/store-away.ts'
@@ -133,5 +134,59 @@ describeFleet('redis-sentinel', ['redis-server', 'redis-sentinel'], (run) => {
 })
 
 describeFleet('redis-cluster', ['redis-server'])
+
+describeWith(['nats-server'], 'three servers on replicated', () => {
+  const parts: { lab?: Lab; fleet?: Fleet } = {}
+
+  beforeAll(async () => {
+    parts.lab = await startLab(['--strategy', 'replicated', '--routing', 'random'])
+    parts.fleet = await connectFleet(parts.lab)
+  })
+  afterAll(async () => {
+    await parts.fleet?.close()
+    await parts.lab?.stop()
+  })
+
+  async function run(experiment: Experiment, rounds?: number): Promise<ExperimentResult['measured']> {
+    if (!parts.fleet) throw new Error('There is no fleet on replicated')
+    const { measured } = await experiment.run(parts.fleet, { short: true, ...(rounds && { rounds }) })
+    return measured
+  }
+
+  it('set a damaged record aside and go on', async () => {
+    const measured = await run(corruptRecord, 2)
+
+    expect(measured).toMatchObject({ damaged: 2, set_aside: 2, renewed: 2, still_known: 0, status_5xx: 0 })
+    expect(measured['events']).toBeGreaterThan(0)
+  })
+
+  it('log everybody out when the log is emptied or deleted, and fill neither from their copies', async () => {
+    const measured = await run(storeWiped)
+
+    expect(measured).toMatchObject({
+      sessions: 16,
+      still_known: 0,
+      adopted: 0,
+      carts_kept: 0,
+      refilled: 0,
+      renewed: 16,
+      cross_user: 0,
+      deleted_known: 0,
+      deleted_refilled: 0,
+      deleted_renewed: 16,
+      crashed: 0,
+    })
+    expect(measured['recovery_ms']).toBeLessThan(30_000)
+  })
+
+  it('lose nothing when the leader is killed, and read no longer than the bound', async () => {
+    const measured = await run(storeKilled)
+
+    expect(measured).toMatchObject({ kills: 1, acked_lost: 0, cross_user: 0, doubled: 0 })
+    expect(measured['acked_items']).toBeGreaterThan(20)
+    expect(measured['unavail_ms']).toBeLessThan(30_000)
+    expect(measured['last_read_ms']).toBeLessThan(2_100)
+  })
+})
 
 describeFleet('memcached', ['memcached'])
