@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Cluster as IoredisCluster, Redis as Ioredis } from 'ioredis'
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
@@ -248,6 +248,59 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
 
     expect(reads).toBeGreaterThan(1)
     expect(listed).toEqual(['new'])
+  })
+
+  it('sends the writes of one turn as one command, and lets one of several for a version win', async () => {
+    const { store, send } = await createTrial()
+    const users = ['ada', 'bob', undefined]
+    const created = await Promise.all(
+      users.map((principal, at) => store.create(`${at}`, recordNow({ principal }))),
+    )
+    const versions = created.map((result) => (result.outcome === 'written' ? result.version : 0))
+    await send('', 'CONFIG', 'RESETSTAT')
+
+    const results = await Promise.all([
+      store.write('0', versions[0] ?? 0, recordNow({ data: 'first' })),
+      store.write('0', versions[0] ?? 0, recordNow({ data: 'second' })),
+      store.write('2', versions[2] ?? 0, recordNow({ data: 'third', principal: undefined })),
+      store.write('none', 1, recordNow()),
+      store.create('1', recordNow()),
+      store.create('new', recordNow({ principal: 'bob' })),
+    ])
+
+    expect(results.map(({ outcome }) => outcome)).toEqual([
+      'written',
+      'conflict',
+      'written',
+      'gone',
+      'conflict',
+      'written',
+    ])
+    expect(String(await send('', 'INFO', 'commandstats'))).toMatch(/^cmdstat_evalsha:calls=1,/m)
+    expect(await Promise.all(['0', '1', '2'].map(async (key) => (await store.read(key))?.data))).toEqual([
+      'first',
+      '{}',
+      'third',
+    ])
+    expect((await store.list('bob')).map(({ key }) => key).sort()).toEqual(['1', 'new'])
+  })
+
+  it('stores what goes with a write that fails, and tells each what became of its own', async () => {
+    const { store, send, prefix } = await createTrial()
+    const index = `${prefix}p:${createHash('sha256').update('eve').digest('base64url')}`
+    await send(index, 'SET', index, 'damaged')
+
+    const ended = await Promise.allSettled([
+      store.create('a', recordNow()),
+      store.create('b', recordNow({ principal: 'eve' })),
+      store.create('c', recordNow()),
+    ])
+    const alone = await store.create('d', recordNow({ principal: 'eve' })).catch((error: unknown) => error)
+
+    expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(ended[1]).toMatchObject({ reason: expect.any(StoreUnavailableError) as unknown })
+    expect(alone).toBeInstanceOf(StoreUnavailableError)
+    expect((await store.list('ada')).map(({ key }) => key).sort()).toEqual(['a', 'c'])
   })
 
   it('does not apply a write that was in a queue for longer than writeTimeout', async () => {

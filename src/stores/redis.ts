@@ -12,24 +12,11 @@ import { subscribe } from './redis/invalidations.ts'
 import { createFinder, type RedisConnect, type RedisFeedClient } from './redis/primaries.ts'
 import { createPrincipalIndex } from './redis/principals.ts'
 import { createReads } from './redis/reads.ts'
-import { decodeSession, encodeRecord, keepUntil, principalOf } from './redis/record.ts'
-import {
-  createScript,
-  deleteScript,
-  Outcome,
-  quarantineScript,
-  type RedisScript,
-  touchScript,
-  writeScript,
-} from './redis/scripts.ts'
+import { decodeSession, keepUntil, principalOf } from './redis/record.ts'
+import { deleteScript, Outcome, quarantineScript, touchScript } from './redis/scripts.ts'
 import { readPrefix, readSettings, type RedisStoreOptions } from './redis/settings.ts'
-import {
-  CorruptRecordError,
-  type IndexedSessionStore,
-  type SessionRecord,
-  type SessionStore,
-  type WriteResult,
-} from './store.ts'
+import { createWrites } from './redis/writes.ts'
+import { CorruptRecordError, type IndexedSessionStore, type SessionStore } from './store.ts'
 
 export type {
   IoredisClient,
@@ -88,25 +75,7 @@ export function createRedisStore(client: RedisClient, options: RedisStoreOptions
   const read = createReads(link, commands, keysOf)
   const index = createPrincipalIndex(prefix, commands, (key) => read(key).catch(forgetCorrupt))
 
-  async function put(
-    script: RedisScript,
-    key: string,
-    record: SessionRecord,
-    version: readonly number[],
-  ): Promise<WriteResult> {
-    const { record: recordKey, use: useKey } = keysOf(key)
-    const { body, use, liveUntil, keepUntil } = encodeRecord(record)
-    const isPointer = script === writeScript && record.principal === POINTER_PRINCIPAL
-    const user = isPointer ? undefined : index.keyOf(record.principal)
-    const keys = [recordKey, useKey]
-    // The index first, or in the same step where keys are not spread: it may name too many sessions, never too few.
-    if (user !== undefined && link.isCluster) await index.enter(user, key, keepUntil)
-    else if (user !== undefined) keys.push(user)
-    const args = [body, use, liveUntil, keepUntil, key, ...version]
-    const [outcome, written] = await commands.write(script, { keys, args, wait })
-    if (Number(outcome) === Outcome.done) return { outcome: 'written', version: Number(written) }
-    return { outcome: Number(outcome) === Outcome.conflict ? 'conflict' : 'gone' }
-  }
+  const put = createWrites({ link, commands, index, keysOf, wait })
 
   return {
     name: 'redis',
@@ -119,11 +88,17 @@ export function createRedisStore(client: RedisClient, options: RedisStoreOptions
       return now
     },
 
-    create: (key, record) => put(createScript, key, record, []),
+    create: (key, record) => put(key, record, undefined, index.keyOf(record.principal)),
 
     read,
 
-    write: (key, version, record) => put(writeScript, key, record, [version]),
+    write: (key, version, record) =>
+      put(
+        key,
+        record,
+        version,
+        record.principal === POINTER_PRINCIPAL ? undefined : index.keyOf(record.principal),
+      ),
 
     async touch(key, lastSeenAt, expiresAt) {
       const { record, use } = keysOf(key)

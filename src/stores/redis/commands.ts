@@ -29,6 +29,8 @@ export interface ScriptCall {
   readonly keys: readonly string[]
   readonly args?: readonly (string | number)[]
   readonly wait?: Required<RedisWait> | undefined
+  /** When somebody began to wait for it, by `performance.now()`. @default now */
+  readonly since?: number
 }
 
 /** The commands of the store. Each rejects with {@link StoreUnavailableError}. */
@@ -87,8 +89,8 @@ export function createCommands(link: RedisLink, options: CommandOptions): RedisC
       }
     },
     run,
-    async write(script, { args = [], ...call }) {
-      const startedAt = performance.now()
+    async write(script, call) {
+      const { args = [], since: startedAt = performance.now() } = call
       for (;;) {
         const deadline = offset === undefined ? 0 : Math.ceil(startedAt + offset + writeTimeout)
         const answer = (await run(script, { ...call, args: [deadline, ...args] })) as readonly unknown[]

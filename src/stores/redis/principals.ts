@@ -8,7 +8,7 @@
  * @module
  */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type StoredSession, StoreUnavailableError } from '../store.ts'
 import type { RedisCommands } from './commands.ts'
 import { toText } from '../plain-text.ts'
@@ -55,7 +55,7 @@ export function createPrincipalIndex(
 ): PrincipalIndex {
   function keyOf(principal: string | undefined): string | undefined {
     if (principal === undefined) return undefined
-    return `${prefix}p:${createHash('sha256').update(toText(principal)).digest('base64url')}`
+    return `${prefix}p:${hash('sha256', toText(principal), 'base64url')}`
   }
 
   async function remove(index: string, entries: readonly string[]): Promise<void> {

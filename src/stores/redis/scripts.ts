@@ -2,7 +2,7 @@
  * The writes of the store, each one Lua script and so one atomic step of the server.
  *
  * `KEYS[1]` is the record, `KEYS[2]` its last use, in one slot; `KEYS[3]`, where keys are not spread over nodes, the index
- * of its user. `ARGV[1]` is the last millisecond by the server's clock at which a write may still be executed, so that
+ * of its user; then the same of the next session. `ARGV[1]` is the last millisecond by the server's clock at which a write may still be executed, so that
  * what waited in some queue for longer than its caller did is not applied.
  *
  * They run on Redis 6.2 and newer and on Valkey: no PEXPIRETIME and no PEXPIREAT GT, which Redis 7 brought.
@@ -19,7 +19,7 @@ export interface RedisScript {
 }
 
 /** What a write may answer first. */
-export const Outcome = { gone: 0, done: 1, conflict: 2, late: 3, prolong: 4 } as const
+export const Outcome = { gone: 0, done: 1, conflict: 2, late: 3, prolong: 4, failed: 5 } as const
 
 /** How often the score of an index entry counts a second: the lower digits hold when it was entered. */
 export const SCORE_UNIT = 2 ** 20
@@ -37,21 +37,6 @@ end
 local function live()
   return redis.call('EXISTS', KEYS[1], KEYS[2]) == 2
 end
-local function version()
-  local head = redis.pcall('GETRANGE', KEYS[1], 0, 16)
-  return type(head) == 'string' and tonumber(string.match(head, '^(%d+) ')) or nil
-end
-local function put(body, use, liveUntil, keepUntil)
-  -- Histories that a failover has forked never give one version to two records, as the clock is in it.
-  local next = math.max((version() or 0) + 1, clock[1] * 1000000 + clock[2])
-  if tonumber(liveUntil) < now then
-    redis.call('DEL', KEYS[1], KEYS[2])
-  else
-    redis.call('SET', KEYS[1], int(next) .. ' ' .. body, 'PXAT', keepUntil)
-    redis.call('SET', KEYS[2], use, 'PXAT', liveUntil)
-  end
-  return next
-end
 local function enter(index, member, keepUntil)
   local seconds = math.ceil(keepUntil / 1000)
   local old = redis.call('ZSCORE', index, member)
@@ -63,23 +48,52 @@ local function enter(index, member, keepUntil)
 end
 `
 
-/** `deadline, body, use, liveUntil, keepUntil, member` → `[outcome, version]` */
-export const createScript = script(`
+/**
+ * `deadline`, then for each session `version, body, use, liveUntil, keepUntil, member`: no version creates it, no member
+ * enters it into no index, and then it has no third key. → `[done, outcome, version, outcome, version, …]`
+ *
+ * Each session is written or not, whatever becomes of the others: one whose keys are damaged has `failed` and a message.
+ * What fails for all, such as a replica or a full memory, is the script's own error, as clients look for these.
+ */
+export const putScript = script(`
 if late() then return {${Outcome.late}, now} end
-if live() then return {${Outcome.conflict}} end
-local stored = put(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
-if KEYS[3] then enter(KEYS[3], ARGV[6], ARGV[5]) end
-return {${Outcome.done}, stored}
-`)
-
-/** `deadline, body, use, liveUntil, keepUntil, member, version` → `[outcome, version]` */
-export const writeScript = script(`
-if late() then return {${Outcome.late}, now} end
-if not live() then return {${Outcome.gone}} end
-if version() ~= tonumber(ARGV[7]) then return {${Outcome.conflict}} end
-local stored = put(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
-if KEYS[3] then enter(KEYS[3], ARGV[6], ARGV[5]) end
-return {${Outcome.done}, stored}
+local function put(key, at)
+  local record, use, expected = KEYS[key], KEYS[key + 1], ARGV[at]
+  local exists = redis.call('EXISTS', record, use) == 2
+  local head = redis.pcall('GETRANGE', record, 0, 16)
+  local version = type(head) == 'string' and tonumber(string.match(head, '^(%d+) ')) or nil
+  if expected == '' then
+    if exists then return ${Outcome.conflict} end
+  else
+    if not exists then return ${Outcome.gone} end
+    if version ~= tonumber(expected) then return ${Outcome.conflict} end
+  end
+  -- Histories that a failover has forked never give one version to two records, as the clock is in it.
+  local next = math.max((version or 0) + 1, clock[1] * 1000000 + clock[2])
+  if tonumber(ARGV[at + 3]) < now then
+    redis.call('DEL', record, use)
+  else
+    redis.call('SET', record, int(next) .. ' ' .. ARGV[at + 1], 'PXAT', ARGV[at + 4])
+    redis.call('SET', use, ARGV[at + 2], 'PXAT', ARGV[at + 3])
+  end
+  if ARGV[at + 5] ~= '' then enter(KEYS[key + 2], ARGV[at + 5], ARGV[at + 4]) end
+  return ${Outcome.done}, next
+end
+local answer, key, failure, answered = {${Outcome.done}}, 1, nil, false
+for at = 2, #ARGV, 6 do
+  local ok, outcome, detail = pcall(put, key, at)
+  if ok then
+    answered = true
+  else
+    failure = type(outcome) == 'table' and outcome.err or tostring(outcome)
+    outcome, detail = ${Outcome.failed}, failure
+  end
+  table.insert(answer, outcome)
+  table.insert(answer, detail or 0)
+  key = key + (ARGV[at + 5] == '' and 2 or 3)
+end
+if failure and not answered then return redis.error_reply(failure) end
+return answer
 `)
 
 /**

@@ -1,0 +1,85 @@
+/**
+ * Writes of one turn of the event loop as one script, each of them by itself.
+ *
+ * @module
+ */
+
+import type { SessionRecord, WriteResult } from '../store.ts'
+import { createWriteBatch } from '../write-batch.ts'
+import type { RedisLink } from './clients.ts'
+import type { RedisCommands } from './commands.ts'
+import { toUnavailable } from './errors.ts'
+import type { PrincipalIndex } from './principals.ts'
+import type { SessionKeys } from './reads.ts'
+import { encodeRecord } from './record.ts'
+import { Outcome, putScript } from './scripts.ts'
+import type { RedisStoreSettings } from './settings.ts'
+
+/** Sessions in one script, so that it does not keep the server from others for long: each takes it 30 µs. */
+const BATCH = 64
+
+/** One session to be stored. */
+interface Put {
+  /** Record, use and, where keys are not spread, the index of its user. */
+  readonly keys: readonly string[]
+  /** Six arguments, see {@link putScript}. */
+  readonly args: readonly (string | number)[]
+}
+
+/** What writes need of the store. */
+export interface WriteParts {
+  readonly link: RedisLink
+  readonly commands: RedisCommands
+  readonly index: PrincipalIndex
+  readonly keysOf: (key: string) => SessionKeys
+  readonly wait: RedisStoreSettings['wait']
+}
+
+/**
+ * Creates the function that stores a session: a new one without a version, else the one that has it.
+ *
+ * On a cluster a script may only name keys of one slot, so there each session is written by itself.
+ */
+export function createWrites(
+  parts: WriteParts,
+): (
+  key: string,
+  record: SessionRecord,
+  version: number | undefined,
+  user: string | undefined,
+) => Promise<WriteResult> {
+  const { link, commands, index, keysOf, wait } = parts
+  const send = createWriteBatch<Put, WriteResult>(sendAll, { limit: link.isCluster ? 1 : BATCH })
+
+  async function sendAll(puts: readonly Put[], since: number): Promise<readonly (WriteResult | Error)[]> {
+    const keys = puts.flatMap((put) => put.keys)
+    const args = puts.flatMap((put) => put.args)
+    const [, ...answers] = await commands.write(putScript, { keys, args, wait, since })
+    return puts.map((_, at) => readAnswer(answers[2 * at], answers[2 * at + 1]))
+  }
+
+  return async (key, record, version, user) => {
+    const { record: recordKey, use: useKey } = keysOf(key)
+    const { body, use, liveUntil, keepUntil } = encodeRecord(record)
+    const indexed = user !== undefined && !link.isCluster
+    // The index first, or in the same step where keys are not spread: it may name too many sessions, never too few.
+    if (user !== undefined && link.isCluster) await index.enter(user, key, keepUntil)
+    return send({
+      keys: indexed ? [recordKey, useKey, user] : [recordKey, useKey],
+      args: [version ?? '', body, use, liveUntil, keepUntil, indexed ? key : ''],
+    })
+  }
+}
+
+function readAnswer(outcome: unknown, detail: unknown): WriteResult | Error {
+  switch (Number(outcome)) {
+    case Outcome.done:
+      return { outcome: 'written', version: Number(detail) }
+    case Outcome.conflict:
+      return { outcome: 'conflict' }
+    case Outcome.gone:
+      return { outcome: 'gone' }
+    default:
+      return toUnavailable(new Error(String(detail)))
+  }
+}
