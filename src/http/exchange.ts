@@ -9,28 +9,31 @@ import type { TLSSocket } from 'node:tls'
 import type { HttpExchange } from '../session/exchange.ts'
 import { gateBefore, type HeaderGate, prepareGate } from './header-gate.ts'
 
-/** What a framework knows better than the socket: it may trust a proxy in front. */
-export interface ForwardedView {
-  readonly secure: boolean
-  readonly address: string | undefined
+/** How a client is seen. A framework knows better than the socket: it may trust a proxy in front. */
+export interface ClientView {
+  /** Whether the client's own connection is encrypted. */
+  isSecure(request: IncomingMessage): boolean
+  /** The client's network address. Asked for seldom: finding it behind proxies costs more than the rest of a request. */
+  addressOf(request: IncomingMessage): string | undefined
+}
+
+const socketView: ClientView = {
+  isSecure: ({ socket }) => (socket as Partial<TLSSocket>).encrypted === true,
+  addressOf: ({ socket }) => socket.remoteAddress,
 }
 
 /** A request and response of `node:http`. Costs nothing but this object until a session is changed. */
 export class NodeExchange implements HttpExchange {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
-  readonly #forwarded: ((request: IncomingMessage) => ForwardedView) | undefined
+  readonly #client: ClientView
   #gate: HeaderGate | undefined
 
-  /** @param forwarded Reads what the framework knows of the client; the socket's view without it. */
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    forwarded?: (request: IncomingMessage) => ForwardedView,
-  ) {
+  /** @param client How the framework sees the client. @default as the socket does */
+  constructor(request: IncomingMessage, response: ServerResponse, client: ClientView = socketView) {
     this.#request = request
     this.#response = response
-    this.#forwarded = forwarded
+    this.#client = client
     prepareGate(response)
   }
 
@@ -40,9 +43,7 @@ export class NodeExchange implements HttpExchange {
   }
 
   get secure(): boolean {
-    return this.#forwarded
-      ? this.#forwarded(this.#request).secure
-      : (this.#request.socket as Partial<TLSSocket>).encrypted === true
+    return this.#client.isSecure(this.#request)
   }
 
   get path(): string {
@@ -52,7 +53,7 @@ export class NodeExchange implements HttpExchange {
   }
 
   get address(): string | undefined {
-    return this.#forwarded ? this.#forwarded(this.#request).address : this.#request.socket.remoteAddress
+    return this.#client.addressOf(this.#request)
   }
 
   get headersSent(): boolean {

@@ -6,7 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Sessions } from '../session/sessions.ts'
-import { type ForwardedView, NodeExchange } from './exchange.ts'
+import { type ClientView, NodeExchange } from './exchange.ts'
 
 /** The parts of an Express request that follow `trust proxy`. */
 type ExpressRequest = IncomingMessage & { readonly secure?: boolean; readonly ip?: string | undefined }
@@ -27,12 +27,12 @@ export function expressSessions(
   sessions: Pick<Sessions<never>, 'attach'>,
 ): (request: IncomingMessage, response: ServerResponse, next: () => void) => void {
   return (request, response, next) => {
-    sessions.attach(request, new NodeExchange(request, response, readForwarded))
+    sessions.attach(request, new NodeExchange(request, response, expressView))
     next()
   }
 }
 
-function readForwarded(request: IncomingMessage): ForwardedView {
-  const { secure = false, ip } = request as ExpressRequest
-  return { secure, address: ip }
+const expressView: ClientView = {
+  isSecure: (request) => (request as ExpressRequest).secure === true,
+  addressOf: (request) => (request as ExpressRequest).ip,
 }
