@@ -9,6 +9,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import type { IndexedSessionStore, RevokingSessionStore } from 'coatcheck'
 import { createMemcachedClient, createMemcachedStore } from 'coatcheck/stores/memcached'
 import { createNearCache } from 'coatcheck/stores/near-cache'
@@ -54,6 +56,8 @@ export interface StoreFleet {
    * @param server Number of the application server, which decides on the kind of its client.
    */
   open(tap?: Tap, server?: number): Promise<OpenStore>
+  /** Whether an outsider's write is taken and read back; where servers have to agree first on who takes writes. */
+  readonly takesWrites?: () => Promise<boolean>
   close(): Promise<unknown>
 }
 
@@ -207,6 +211,7 @@ async function startOnNats(): Promise<StoreFleet> {
   return {
     engines,
     close,
+    takesWrites: () => writeAsOutsider(servers, bucket),
     async open(tap = pass, server = 0) {
       const first = servers[server % servers.length] ?? ''
       const own = await startReplicatedServer(
@@ -215,6 +220,23 @@ async function startOnNats(): Promise<StoreFleet> {
       )
       return { store: tapStore(own.store, tap), close: () => own.close() }
     },
+  }
+}
+
+/** Puts an entry that means nothing to anybody, and reads it back: questions wait until the cluster has a leader, too. */
+async function writeAsOutsider(servers: readonly string[], bucket: string): Promise<boolean> {
+  const settings = { servers: [...servers], timeout: 500, reconnect: false }
+  const connection = await connect(settings).catch(() => undefined)
+  if (!connection) return false
+  try {
+    const subject = `$KV.${bucket}.probe`
+    await jetstream(connection, { timeout: 500 }).publish(subject, 'x')
+    const manager = await jetstreamManager(connection, { timeout: 500, checkAPI: false })
+    return (await manager.streams.getMessage(`KV_${bucket}`, { last_by_subj: subject })) !== null
+  } catch {
+    return false
+  } finally {
+    await connection.close()
   }
 }
 
