@@ -14,6 +14,7 @@ import { createRunner } from './postgres/run.ts'
 import { applyMigrations } from './postgres/schema.ts'
 import { writeStatements } from './postgres/statements.ts'
 import { createSweeper } from './postgres/sweep.ts'
+import { createWrites } from './postgres/writes.ts'
 import { toText } from './plain-text.ts'
 import type { IndexedSessionStore, SessionStore } from './store.ts'
 
@@ -93,7 +94,8 @@ export type PostgresStore = IndexedSessionStore & Required<Pick<SessionStore, 'n
  * Creates a store on a PostgreSQL database whose tables {@link migratePostgresStore} has made. PostgreSQL 12 or newer.
  *
  * It neither opens nor closes connections. Give it a pool, and give the pool a timeout for connecting: without one,
- * callers wait for a server that hangs for as long as it does. Reads that arrive together share a round trip.
+ * callers wait for a server that hangs for as long as it does. Reads that arrive together share a round trip, and so do
+ * writes.
  *
  * @throws {RangeError} when an option is out of range.
  * @throws {TypeError} when the client is of neither kind.
@@ -123,6 +125,7 @@ export function createPostgresStore(
   return {
     name: 'postgres',
     read: createReads(run, sql),
+    write: createWrites(run, sql),
     sweep: createSweeper(run, sql.sweep, names),
 
     async now() {
@@ -133,13 +136,6 @@ export function createPostgresStore(
     async create(key, record) {
       const [row] = await run(sql.create, [toText(key), ...recordParameters(record)])
       return row ? { outcome: 'written', version: Number(row[0]) } : { outcome: 'conflict' }
-    },
-
-    async write(key, version, record) {
-      const [row] = await run(sql.write, [toText(key), ...recordParameters(record), version])
-      if (row === undefined) return { outcome: 'gone' }
-      const written = Number(row[0])
-      return written === 0 ? { outcome: 'conflict' } : { outcome: 'written', version: written }
     },
 
     async touch(key, lastSeenAt, expiresAt) {

@@ -41,6 +41,14 @@ export function toUnavailable(error: unknown, names: PostgresNames): StoreUnavai
   })
 }
 
+/**
+ * Whether the server is well and has undone a statement for what was in it: a value, a constraint, a limit, another
+ * transaction or a trigger.
+ */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof StoreUnavailableError && /^(22|23|40|54|P0)/.test(codeOf(error.cause))
+}
+
 /** SQLSTATE, or the client's code; the empty string when there is none. */
 export function codeOf(error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''

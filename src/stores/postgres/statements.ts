@@ -16,6 +16,9 @@ import { COLUMNS } from './rows.ts'
  */
 export const NOW = "(round(date_part('epoch', clock_timestamp()) * 1000000) / 1000)"
 
+/** Separates texts that are bound as one: nothing has to be escaped, where JSON in a literal of `text[]` is full of quotes. */
+export const SEPARATOR = '\x1f'
+
 /** The statements by name. */
 export type PostgresStatements = ReturnType<typeof writeStatements>
 
@@ -59,6 +62,28 @@ export function writeStatements({ table, corrupt }: PostgresNames) {
         FOR KEY SHARE
       )
       SELECT version FROM written UNION ALL SELECT 0 FROM other`,
+
+    /**
+     * keys, data and principals, joined by {@link SEPARATOR}; created_at, last_seen_at, expires_at and versions, as literals
+     * of arrays. Each key once. The keys that were written and their new versions; it says nothing about the others.
+     *
+     * It waits for nobody: what is locked is skipped, and what is not is locked before it is updated.
+     */
+    writeMany: `
+      WITH free AS MATERIALIZED (
+        SELECT wanted.* FROM unnest(
+          string_to_array($1, chr(31)), string_to_array($2, chr(31)), string_to_array($3, chr(31), ''),
+          $4::text::float8[], $5::text::float8[], $6::text::float8[], $7::text::bigint[]
+        ) AS wanted (key, ${record}, version) JOIN ${table} AS stored USING (key, version)
+        FOR NO KEY UPDATE OF stored SKIP LOCKED
+      )
+      UPDATE ${table} AS stored SET
+        version = stored.version + 1, (${record}, sweep_at) =
+          (free.data, free.principal, free.created_at, free.last_seen_at, free.expires_at,
+           least(stored.sweep_at, free.expires_at))
+      FROM free
+      WHERE stored.key = free.key AND stored.version = free.version AND stored.expires_at > ${NOW}
+      RETURNING stored.key, stored.version`,
 
     /** key, lastSeenAt, expiresAt. It leaves every indexed column alone; see `schema.ts`. */
     touch: `
