@@ -55,17 +55,18 @@ describe('three servers on one SQLite file, a random one for each request', () =
     expect(measured).toMatchObject({ stale_reads: 0, strangers: 0, cross_user: 0, refused: 0 })
   })
 
-  it('never answer for a session after its logout was acknowledged, in 1,000 rounds against eight clients', async () => {
-    const { measured } = await revocationRace.run(parts.fleet, { rounds: 1_000 })
+  it('never answer for a session after its logout was acknowledged, round after round against eight clients', async () => {
+    const rounds = long ? 1_000 : 250
+    const { measured } = await revocationRace.run(parts.fleet, { rounds })
 
     expect(measured).toMatchObject({
-      rounds: 1_000,
+      rounds,
       resurrected: 0,
       false_acks: 0,
       cross_user: 0,
       status_5xx: 0,
     })
-    expect(measured['late_answers']).toBeGreaterThan(10_000)
+    expect(measured['late_answers']).toBeGreaterThan(10 * rounds)
   }, 300_000)
 
   it('neither log anybody out nor let an id be planted while answers to logins get lost', async () => {
