@@ -46,7 +46,7 @@ await serveVariant({
     return serveOurs(createPostgresStore(pool))
   },
   'coatcheck, postgres.js': async () => {
-    const sql = postgres(postgresUrl, { max: 10, onnotice: () => undefined })
+    const sql = postgres(postgresUrl, { max: 10, fetch_types: false, onnotice: () => undefined })
     await migratePostgresStore(sql)
     return serveOurs(createPostgresStore(sql))
   },

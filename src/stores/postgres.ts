@@ -102,7 +102,7 @@ export type PostgresStore = IndexedSessionStore & Required<Pick<SessionStore, 'n
  * @example
  * ```ts
  * const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: 1_000, keepAlive: true })
- * // or: const pool = postgres(connectionString, { connect_timeout: 1 })
+ * // or: const pool = postgres(connectionString, { connect_timeout: 1, fetch_types: false })
  * await migratePostgresStore(pool)
  * for (const warning of await checkPostgresStore(pool)) console.warn(warning)
  * const sessions = createSessions(createPostgresStore(pool))

@@ -50,7 +50,12 @@ export function usePostgres() {
   async function connect(kind: ClientKind, schema: string, url = server.url): Promise<PostgresClient> {
     const path = `${schema},pg_catalog`
     if (kind === 'postgres') {
-      const sql = postgres(url, { max: 4, connect_timeout: 1, connection: { search_path: path } })
+      const sql = postgres(url, {
+        max: 4,
+        connect_timeout: 1,
+        fetch_types: false,
+        connection: { search_path: path },
+      })
       cleanups.push(() => sql.end({ timeout: 0 }))
       return sql
     }

@@ -215,7 +215,7 @@ function openPg(url: string) {
 }
 
 function openPostgresJs(url: string) {
-  const sql = postgres(url, { max: 3, connect_timeout: 1 })
+  const sql = postgres(url, { max: 3, connect_timeout: 1, fetch_types: false })
   const log = createPostgresRevocationLog(sql, (options) => postgres(url, options))
   return { log, close: () => sql.end({ timeout: 0 }) }
 }

@@ -126,7 +126,7 @@ async function startOnPostgres(isCached: boolean): Promise<StoreFleet> {
     close,
     async open(tap = pass, server = 0) {
       const pool = server % 2 === 0 ? new pg.Pool({ ...settings, max: 8 }) : undefined
-      const sql = pool ? undefined : postgres(url, { max: 8, connect_timeout: 1 })
+      const sql = pool ? undefined : postgres(url, { max: 8, connect_timeout: 1, fetch_types: false })
       const store = tapStore(createPostgresStore((pool ?? sql) as pg.Pool), tap)
       const end = () => pool?.end() ?? sql?.end({ timeout: 0 })
       if (!isCached) return { store, close: end }
