@@ -13,7 +13,7 @@ import { gateBefore, type HeaderGate, prepareGate } from './header-gate.ts'
 export interface ClientView {
   /** Whether the client's own connection is encrypted. */
   isSecure(request: IncomingMessage): boolean
-  /** The client's network address. Asked for seldom: finding it behind proxies costs more than the rest of a request. */
+  /** The client's network address. Asked for at a login only: behind proxies it has to be searched for. */
   addressOf(request: IncomingMessage): string | undefined
 }
 

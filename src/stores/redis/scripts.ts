@@ -2,8 +2,8 @@
  * The writes of the store, each one Lua script and so one atomic step of the server.
  *
  * `KEYS[1]` is the record, `KEYS[2]` its last use, in one slot; `KEYS[3]`, where keys are not spread over nodes, the index
- * of its user; then the same of the next session. `ARGV[1]` is the last millisecond by the server's clock at which a write may still be executed, so that
- * what waited in some queue for longer than its caller did is not applied.
+ * of its user; then the same of the next session. `ARGV[1]` is the last millisecond by the server's clock at which a write
+ * may still be executed, so that what waited in some queue for longer than its caller did is not applied.
  *
  * They run on Redis 6.2 and newer and on Valkey: no PEXPIRETIME and no PEXPIREAT GT, which Redis 7 brought.
  *
