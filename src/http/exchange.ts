@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { HttpExchange } from '../session/exchange.ts'
-import { gateBefore, type HeaderGate, prepareGate } from './header-gate.ts'
+import { type Gated, HeaderGate, prepareGate } from './header-gate.ts'
 
 /** How a client is seen. A framework knows better than the socket: it may trust a proxy in front. */
 export interface ClientView {
@@ -23,11 +23,12 @@ const socketView: ClientView = {
 }
 
 /** A request and response of `node:http`. Costs nothing but this object until a session is changed. */
-export class NodeExchange implements HttpExchange {
+export class NodeExchange implements HttpExchange, Gated {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #client: ClientView
-  #gate: HeaderGate | undefined
+  /** Made when something is to be done before the headers leave. */
+  gate: HeaderGate | undefined
 
   /** @param client How the framework sees the client. @default as the socket does */
   constructor(request: IncomingMessage, response: ServerResponse, client: ClientView = socketView) {
@@ -57,7 +58,7 @@ export class NodeExchange implements HttpExchange {
   }
 
   get headersSent(): boolean {
-    return this.#response.headersSent || (this.#gate?.isShut ?? false)
+    return this.#response.headersSent || (this.gate?.isShut ?? false)
   }
 
   responseHeader(name: string): string | undefined {
@@ -74,7 +75,7 @@ export class NodeExchange implements HttpExchange {
   }
 
   beforeHeaders(hook: () => Promise<void> | undefined): void {
-    this.#gate ??= gateBefore(this.#response)
-    this.#gate.add(hook)
+    this.gate ??= new HeaderGate(this.#response)
+    this.gate.add(hook)
   }
 }

@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, it } from 'vitest'
-import { gateBefore, type HeaderGate, prepareGate } from './header-gate.ts'
+import { attachExchange } from '../session/exchange.ts'
+import { NodeExchange } from './exchange.ts'
+import { HeaderGate, prepareGate } from './header-gate.ts'
 
 interface Answer {
   readonly status: number
@@ -28,7 +30,14 @@ async function answerOf(
 /** Stands before a response, as an adapter puts it there. */
 function gate(response: ServerResponse): HeaderGate {
   prepareGate(response)
-  return gateBefore(response)
+  return addGate(response)
+}
+
+/** Makes the gate of a prepared response, as an adapter does when it is first needed. */
+function addGate(response: ServerResponse): HeaderGate {
+  const exchange = new NodeExchange(response.req, response)
+  attachExchange(response.req, exchange)
+  return (exchange.gate = new HeaderGate(response))
 }
 
 /** A hook that waits until it is let go. */
@@ -42,7 +51,7 @@ function createWait(): { hook: () => Promise<void>; go: () => void; fail: (error
   return { hook: () => wait, go, fail }
 }
 
-describe('gateBefore()', () => {
+describe('prepareGate()', () => {
   it('holds an answer back until the hook is done', async () => {
     const wait = createWait()
     const seen: string[] = []
@@ -156,7 +165,7 @@ describe('gateBefore()', () => {
     const answer = await answerOf((response) => {
       prepareGate(response)
       const end = Reflect.get(response, 'end') as (chunk: string) => void
-      gateBefore(response).add(async () => {
+      addGate(response).add(async () => {
         await wait.hook()
         response.setHeader('Set-Cookie', 'a=1')
       })

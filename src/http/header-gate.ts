@@ -5,19 +5,20 @@
  */
 
 import { ServerResponse } from 'node:http'
+import { exchangeOf } from '../session/exchange.ts'
 
 type Hook = () => Promise<void> | undefined
 type Sender = (this: ServerResponse, ...values: unknown[]) => unknown
 /** The methods that make Node send the headers. */
 type Senders = Record<'writeHead' | 'flushHeaders' | 'write' | 'end', Sender>
 
-interface Gated {
-  [gateOf]?: HeaderGate
+/** An exchange whose answer can be held back. */
+export interface Gated {
+  readonly gate: HeaderGate | undefined
 }
 
-const gateOf = Symbol('coatcheck gate')
 /** Serves all responses that have Node's own prototype, so that preparing one allocates nothing. */
-const nodeSenders = wrapSenders((name) => (ServerResponse.prototype as unknown as Senders)[name])
+const nodeSenders = wrapSenders(ServerResponse.prototype as unknown as Senders)
 /** Prototypes of frameworks, and responses that were wrapped before us. */
 const prepared = new WeakSet<object>()
 
@@ -44,11 +45,7 @@ function prepare(target: Senders): void {
   if (prepared.has(target)) return
   prepared.add(target)
   const { writeHead, flushHeaders, write, end } = target
-  const before = { writeHead, flushHeaders, write, end }
-  assign(
-    target,
-    wrapSenders((name) => before[name]),
-  )
+  assign(target, wrapSenders({ writeHead, flushHeaders, write, end }))
 }
 
 /** Named one by one: V8 makes a slow dictionary of an object that gets so many properties by computed names. */
@@ -59,46 +56,36 @@ function assign(target: Senders, { writeHead, flushHeaders, write, end }: Sender
   target.end = end
 }
 
-function wrapSenders(find: (name: keyof Senders) => Sender): Senders {
-  const send = (
-    response: ServerResponse & Gated,
-    name: keyof Senders,
-    values: unknown[],
-    whenKept: unknown,
-  ): unknown => {
-    const gate = response[gateOf]
-    if (!gate) return find(name).apply(response, values)
-    return gate.pass(() => find(name).apply(response, values), whenKept)
-  }
+/** @param senders Where the methods are looked up whenever they are called: others may replace those of Node. */
+function wrapSenders(senders: Senders): Senders {
   return {
     writeHead(...values) {
-      return send(this, 'writeHead', values, this)
+      return passGate(this, senders.writeHead, values, this)
     },
     flushHeaders(...values) {
-      return send(this, 'flushHeaders', values, undefined)
+      return passGate(this, senders.flushHeaders, values, undefined)
     },
     write(...values) {
-      return send(this, 'write', values, false)
+      return passGate(this, senders.write, values, false)
     },
     end(...values) {
-      return send(this, 'end', values, this)
+      return passGate(this, senders.end, values, this)
     },
   }
 }
 
-/** The gate of a prepared response; it is made when first asked for. */
-export function gateBefore(response: ServerResponse): HeaderGate {
-  return ((response as ServerResponse & Gated)[gateOf] ??= new HeaderGate(response))
+function passGate(response: ServerResponse, send: Sender, values: unknown[], whenKept: unknown): unknown {
+  const exchange = exchangeOf(response.req) as Partial<Gated> | undefined
+  return exchange?.gate ? exchange.gate.pass(send, values, whenKept) : send.apply(response, values)
 }
 
 /** A response whose headers wait for hooks. */
 export class HeaderGate {
   readonly #response: ServerResponse
   readonly #hooks: Hook[] = []
-  readonly #kept: (() => unknown)[] = []
+  readonly #kept: { readonly send: Sender; readonly values: unknown[] }[] = []
   #state: 'open' | 'waiting' | 'passed' | 'refused' = 'open'
 
-  /** Made by {@link gateBefore} only. */
   constructor(response: ServerResponse) {
     this.#response = response
   }
@@ -118,10 +105,10 @@ export class HeaderGate {
    *
    * If that rejects, all such calls are dropped and the error is answered: nothing of what the application said has left.
    */
-  pass(call: () => unknown, whenKept: unknown): unknown {
+  pass(send: Sender, values: unknown[], whenKept: unknown): unknown {
     if (this.#state === 'open') this.#runHooks()
-    if (this.#state === 'passed') return call()
-    if (this.#state === 'waiting') this.#kept.push(call)
+    if (this.#state === 'passed') return send.apply(this.#response, values)
+    if (this.#state === 'waiting') this.#kept.push({ send, values })
     return whenKept
   }
 
@@ -143,7 +130,7 @@ export class HeaderGate {
 
   #release(): void {
     this.#state = 'passed'
-    for (const call of this.#kept.splice(0)) call()
+    for (const { send, values } of this.#kept.splice(0)) send.apply(this.#response, values)
     // A stream that was told to wait goes on.
     if (!this.#response.writableEnded) this.#response.emit('drain')
   }

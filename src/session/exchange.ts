@@ -28,14 +28,40 @@ export interface HttpExchange {
   beforeHeaders(hook: () => Promise<void> | undefined): void
 }
 
-const exchanges = Symbol('coatcheck exchange')
-
-/** Ties an exchange to the request object that the application will pass to `load`. */
-export function attachExchange(request: object, exchange: HttpExchange): void {
-  ;(request as { [exchanges]?: HttpExchange })[exchanges] ??= exchange
+/** Something that exchanges can be kept on. */
+interface Anchor {
+  [ties]?: Tie
 }
 
-/** Finds the exchange of a request object; `undefined` when no adapter saw it. */
+interface Tie {
+  readonly request: object
+  readonly exchange: HttpExchange
+}
+
+const ties = Symbol('coatcheck exchange')
+
+/** Ties an exchange to the request object that the application will pass to `load`. The first one stays. */
+export function attachExchange(request: object, exchange: HttpExchange): void {
+  const anchor = anchorOf(request)
+  const tie = anchor[ties]
+  if (tie === undefined) anchor[ties] = { request, exchange }
+  // Node never gives two requests one list of headers, but a test may.
+  else if (tie.request !== request) (request as Anchor)[ties] ??= { request, exchange }
+}
+
+/** Finds the exchange of a request object, or of what wraps one; `undefined` when no adapter saw it. */
 export function exchangeOf(request: object): HttpExchange | undefined {
-  return (request as { [exchanges]?: HttpExchange })[exchanges]
+  const tie = anchorOf(request)[ties]
+  if (tie === undefined || tie.request === request) return tie?.exchange
+  return ((request as Anchor)[ties] ?? tie).exchange
+}
+
+/**
+ * What a request's exchange is kept on: of a request of Node, its list of headers.
+ *
+ * The request itself would be a costly place: Express gives each a prototype, after which V8 makes a shape of its own, of more than
+ * a kilobyte, for every property that is added to it.
+ */
+function anchorOf(request: object): Anchor {
+  return ((request as { rawHeaders?: string[] }).rawHeaders as Anchor | undefined) ?? request
 }
