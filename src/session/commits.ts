@@ -11,7 +11,7 @@ import { MAX_RECORD_LENGTH } from '../stores/store.ts'
 import { type Attributes, applyChanges, type Change } from './attributes.ts'
 import { checkSize, type Engine, type EngineParts, type Found } from './engine.ts'
 import { type Snapshot, toRecord } from './record.ts'
-import { attempts } from './retries.ts'
+import { pauseBefore } from './retries.ts'
 
 /** Commits changes to stored sessions. */
 export interface Commits {
@@ -50,44 +50,48 @@ export function createCommits(parts: EngineParts, engine: Pick<Engine, 'follow'>
 
   async function writeNext(queue: Queue): Promise<void> {
     let batch = queue.waiting.splice(0)
+    const startedAt = performance.now()
     try {
-      for await (const attempt of attempts(random)) {
+      for (let attempt = 0; ; attempt++) {
         if (attempt > 0) {
+          await pauseBefore(attempt, startedAt, random)
           const newer = await engine.follow(queue.base.key)
           if (newer.kind !== 'session') return settle(batch, newer)
           queue.base = newer.snapshot
         }
-        const applied = applyAll(queue.base.attributes, batch)
+        const { base } = queue
+        const applied = applyAll(base.attributes, batch)
         batch = applied.batch
         if (batch.length === 0) return
-        const written = await write(queue.base, applied.attributes, batch.length > 1)
-        if (typeof written === 'object') {
-          queue.base = written
-          return settle(batch, { kind: 'session', snapshot: written })
+        const next = nextState(base, applied.attributes)
+        const record = toRecord(next)
+        if (batch.length > 1 && record.data.length > MAX_RECORD_LENGTH) {
+          // One of them is to blame, and only that one may be refused.
+          queue.waiting.unshift(...batch.splice(1))
+          continue
         }
-        if (written === 'gone') return settle(batch, { kind: 'unknown' })
-        // One of them is to blame, and only that one may be refused.
-        if (written === 'too large together') queue.waiting.unshift(...batch.splice(1))
+        const result = await store.write(base.key, base.version, checkSize(record))
+        if (result.outcome === 'gone') return settle(batch, { kind: 'unknown' })
+        if (result.outcome === 'written') {
+          queue.base = { ...next, version: result.version }
+          return settle(batch, { kind: 'session', snapshot: queue.base })
+        }
       }
     } catch (error) {
       for (const { reject } of batch) reject(error)
     }
   }
 
-  async function write(
-    base: Snapshot,
-    attributes: Attributes,
-    shared: boolean,
-  ): Promise<Snapshot | 'conflict' | 'gone' | 'too large together'> {
+  /** The session as it is after a write now; its version is still that of `base`. */
+  function nextState(base: Snapshot, attributes: Attributes): Snapshot {
     const now = clock.now()
-    const lastSeenAt = Math.max(base.lastSeenAt, now)
-    const expiresAt = Math.max(base.expiresAt, lifetime.expiresAt(base.createdAt, now, base.remembered))
-    const next = { ...base, attributes, lastSeenAt, expiresAt, replaces: undefined }
-    const record = toRecord(next)
-    if (!shared) checkSize(record)
-    else if (record.data.length > MAX_RECORD_LENGTH) return 'too large together'
-    const result = await store.write(base.key, base.version, record)
-    return result.outcome === 'written' ? { ...next, version: result.version } : result.outcome
+    return {
+      ...base,
+      attributes,
+      lastSeenAt: Math.max(base.lastSeenAt, now),
+      expiresAt: Math.max(base.expiresAt, lifetime.expiresAt(base.createdAt, now, base.remembered)),
+      replaces: undefined,
+    }
   }
 
   return {

@@ -57,6 +57,9 @@ export type Resolution =
   | (Found & { readonly kind: 'session'; readonly id: string })
   | Exclude<Found, { kind: 'session' }>
 
+/** What is stored under a key. */
+type Reading = DecodedRecord | 'unknown' | 'corrupt'
+
 /** How new an answer must be: the newest that the store has, or not older than what a cookie's stamp says. */
 export type Freshness = 'newest' | { readonly stamp: string | undefined }
 
@@ -88,15 +91,24 @@ export function createEngine(parts: EngineParts) {
     return copies.peek(key, clock.now(), floor) ?? store.read(key, floor)
   }
 
-  async function read(key: string, freshness: Freshness): Promise<DecodedRecord | 'unknown' | 'corrupt'> {
-    try {
-      const stored = await fetch(key, freshness)
-      if (!stored) return 'unknown'
-      const decoded = decodeRecord(stored)
-      if (decoded) return decoded
-    } catch (error) {
-      if (!(error instanceof CorruptRecordError)) throw error
-    }
+  // No async function, and no promise for a copy: this is on the path of every request.
+  function read(key: string, freshness: Freshness): Reading | Promise<Reading> {
+    const stored = fetch(key, freshness)
+    if (!(stored instanceof Promise)) return understand(key, stored)
+    return stored.then(
+      (record) => (record ? understand(key, record) : 'unknown'),
+      (error: unknown) => {
+        if (error instanceof CorruptRecordError) return setAside(key)
+        throw error
+      },
+    )
+  }
+
+  function understand(key: string, stored: StoredSession): Reading | Promise<Reading> {
+    return decodeRecord(stored) ?? setAside(key)
+  }
+
+  async function setAside(key: string): Promise<'corrupt'> {
     if (await store.quarantine(key)) events.emit('corrupt', { handle: key })
     return 'corrupt'
   }
@@ -106,7 +118,8 @@ export function createEngine(parts: EngineParts) {
     let current = id
     let demanded = freshness
     for (let hops = 0; hops <= MAX_ALIASES; hops++) {
-      const record = await read(keyOf(current), demanded)
+      const reading = read(keyOf(current), demanded)
+      const record = reading instanceof Promise ? await reading : reading
       if (typeof record === 'string') return { kind: record }
       if (record.kind === 'session') return { kind: 'session', id: current, snapshot: record.snapshot }
       // The pointer's own instant counts: a touch that came late may have prolonged its record.

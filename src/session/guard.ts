@@ -38,7 +38,7 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore | Re
   options: StoreGuardOptions,
 ): Store {
   const { timeout } = options
-  const deadlines = createDeadlines(timeout)
+  const deadlines = createDeadlines(timeout, miss)
   const breaker = createBreaker(options)
 
   // One promise for each call and no async function: this is on the path of every request.
@@ -49,29 +49,37 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore | Re
       )
     }
     return new Promise((resolve, reject) => {
-      const fail = (error: Error): void => {
-        breaker.fail(error)
-        reject(error)
-      }
-      const deadline = deadlines.add(() => {
-        fail(unavailable(`Cannot ${operation} as the ${store.name} store gave no answer in ${timeout} ms`))
-      })
+      const waiting = deadlines.add(operation, reject)
       call().then(
         (result) => {
-          if (!deadlines.end(deadline)) return
+          if (!deadlines.end(waiting)) return
           breaker.succeed()
           resolve(result)
         },
         (error: unknown) => {
-          if (!deadlines.end(deadline)) return
-          if (error instanceof CorruptRecordError) {
-            breaker.succeed()
-            reject(error)
-          } else if (error instanceof StoreUnavailableError) fail(error)
-          else fail(unavailable(`Cannot ${operation} as the ${store.name} store failed`, error))
+          if (!deadlines.end(waiting)) return
+          if (error instanceof CorruptRecordError) breaker.succeed()
+          reject(error instanceof CorruptRecordError ? error : tellFailure(operation, error))
         },
       )
     })
+  }
+
+  function tellFailure(operation: string, cause: unknown): StoreUnavailableError {
+    const error =
+      cause instanceof StoreUnavailableError
+        ? cause
+        : unavailable(`Cannot ${operation} as the ${store.name} store failed`, cause)
+    breaker.fail(error)
+    return error
+  }
+
+  function miss(operation: string): StoreUnavailableError {
+    const error = unavailable(
+      `Cannot ${operation} as the ${store.name} store gave no answer in ${timeout} ms`,
+    )
+    breaker.fail(error)
+    return error
   }
 
   const { now, sweep, copies } = store
@@ -165,18 +173,28 @@ function createBreaker({ timeout, onDown, onUp }: StoreGuardOptions): Breaker {
   }
 }
 
-interface Deadline {
+/** A call that the store has not answered yet. */
+interface Waiting {
+  /** When it is given up, by `performance.now()`. */
   readonly at: number
-  miss: (() => void) | undefined
+  readonly operation: string
+  readonly reject: (error: Error) => void
 }
 
 /**
  * One timer for all calls under way: they have the same timeout, so they end in the order in which they began.
  *
- * It is not cleared when they have ended: it goes off at most once in a timeout, and an idle one costs nothing.
+ * It is not cleared when they have ended: it goes off at most once in a timeout, and an idle one costs nothing. They wait in
+ * a ring: of what grows and shrinks, such as a set, V8 keeps outgrown tables with all that ended long ago, which once
+ * took twice the time of a whole write.
+ *
+ * @param miss Makes the error of a call that is given up.
  */
-function createDeadlines(timeout: number) {
-  const pending = new Set<Deadline>()
+function createDeadlines(timeout: number, miss: (operation: string) => Error) {
+  let ring: (Waiting | undefined)[] = Array.from({ length: 64 })
+  /** Places count on without end; the ring holds those from `first` up to `next`. */
+  let first = 0
+  let next = 0
   let armed = false
 
   function arm(delay: number): void {
@@ -187,30 +205,42 @@ function createDeadlines(timeout: number) {
 
   function expire(): void {
     armed = false
-    for (const deadline of pending) {
-      const remaining = deadline.at - performance.now()
+    while (first < next) {
+      const place = first & (ring.length - 1)
+      const call = ring[place]
+      const remaining = call ? call.at - performance.now() : 0
       if (remaining > 0) {
         arm(remaining)
         return
       }
-      pending.delete(deadline)
-      deadline.miss?.()
+      ring[place] = undefined
+      first++
+      call?.reject(miss(call.operation))
     }
   }
 
+  function grow(): void {
+    const larger: typeof ring = Array.from({ length: 2 * ring.length })
+    for (let place = first; place < next; place++) {
+      larger[place & (larger.length - 1)] = ring[place & (ring.length - 1)]
+    }
+    ring = larger
+  }
+
   return {
-    add(miss: () => void): Deadline {
-      const deadline = { at: performance.now() + timeout, miss }
-      pending.add(deadline)
+    /** @returns The place of the call. */
+    add(operation: string, reject: (error: Error) => void): number {
+      if (next - first === ring.length) grow()
+      ring[next & (ring.length - 1)] = { at: performance.now() + timeout, operation, reject }
       if (!armed) arm(timeout)
-      return deadline
+      return next++
     },
-    /** Whether it was still to come. */
-    end(deadline: Deadline): boolean {
-      // The table of a set refers to the one that took its place. Once one of them is in V8's old space, each scavenge
-      // keeps all that come after it, with all that their entries held: it took twice the time of a whole write.
-      deadline.miss = undefined
-      return pending.delete(deadline)
+    /** Whether the call at this place was still waited for. */
+    end(place: number): boolean {
+      if (place < first || !ring[place & (ring.length - 1)]) return false
+      ring[place & (ring.length - 1)] = undefined
+      while (first < next && !ring[first & (ring.length - 1)]) first++
+      return true
     },
   }
 }

@@ -51,38 +51,37 @@ export function createLoader<Data extends object>(parts: LoaderParts, options: L
   // A property costs a request nothing, where an entry of a WeakMap costs the garbage collector dearly.
   const loaded = Symbol('coatcheck session')
 
+  /**
+   * Cookies of one name may come from several paths and domains, in an order that says nothing (RFC 6265 §4.2.2).
+   *
+   * One async function for all of it: each costs every request some promises.
+   */
   async function load(
     exchange: LoadedExchange,
     cookies: readonly string[],
     outage: OutagePolicy,
   ): Promise<Session<Data>> {
-    // What is no id costs the store nothing, and must not hide one that is.
-    const claims = cookies.flatMap((value) => values.decode(value) ?? []).slice(0, MAX_COOKIES)
+    const claims = claimsOf(cookies)
     try {
       const sync = clock.sync()
       if (sync) await sync
-      const origin = await firstValid(claims, cookies.length > 1)
-      const session = new Session<Data>(host, exchange, origin)
-      if (origin.kind === 'session') {
-        const { snapshot } = origin.owned
-        touchWhenDue(snapshot)
-        if (isOld(snapshot) && !exchange.headersSent) await regenerate(session)
-      }
-      return session
-    } catch (error) {
-      if (error instanceof StoreUnavailableError) {
-        if (outage === 'anonymous') return new Session<Data>(host, exchange, { kind: 'unavailable', error })
-        const owned = outage === 'stale' ? recall(claims) : undefined
-        if (owned) {
-          return new Session<Data>(host, exchange, {
-            kind: 'session',
-            owned,
-            moved: false,
-            strays: false,
-            outage: error,
-          })
+      let best: Exclude<Resolution, { kind: 'session' }> | undefined
+      for (const claim of claims) {
+        const found = await host.engine.resolve(claim.id, claim)
+        if (found.kind === 'session') {
+          const moved = found.id !== claim.id
+          const session = open(exchange, { kind: 'session', owned: found, moved, strays: cookies.length > 1 })
+          touchWhenDue(found.snapshot)
+          if (isOld(found.snapshot) && !exchange.headersSent) await regenerate(session)
+          return session
         }
+        if (!best || found.kind === 'superseded') best = found
       }
+      if (best?.kind === 'superseded') return open(exchange, best)
+      return open(exchange, { kind: 'stranger', reason: best?.kind ?? 'malformed' })
+    } catch (error) {
+      const origin = error instanceof StoreUnavailableError && getBy(error, outage, claims)
+      if (origin) return open(exchange, origin)
       // A route may try again with another policy.
       exchange[loaded] = undefined
       throw error
@@ -93,17 +92,29 @@ export function createLoader<Data extends object>(parts: LoaderParts, options: L
     [loaded]?: Promise<Session<Data>> | undefined
   }
 
-  /** Cookies of one name may come from several paths and domains, in an order that says nothing (RFC 6265 §4.2.2). */
-  async function firstValid(claims: readonly CookieClaim[], strays: boolean): Promise<Origin> {
-    let best: Exclude<Resolution, { kind: 'session' }> | undefined
-    for (const claim of claims) {
-      const { id } = claim
-      const found = await host.engine.resolve(id, claim)
-      if (found.kind === 'session') return { kind: 'session', owned: found, moved: found.id !== id, strays }
-      if (!best || found.kind === 'superseded') best = found
+  function open(exchange: HttpExchange, origin: Origin): Session<Data> {
+    return new Session<Data>(host, exchange, origin)
+  }
+
+  /** What is no id costs the store nothing, and must not hide one that is. */
+  function claimsOf(cookies: readonly string[]): readonly CookieClaim[] {
+    const claims: CookieClaim[] = []
+    for (const value of cookies) {
+      const claim = values.decode(value)
+      if (claim && claims.length < MAX_COOKIES) claims.push(claim)
     }
-    if (best?.kind === 'superseded') return best
-    return { kind: 'stranger', reason: best?.kind ?? 'malformed' }
+    return claims
+  }
+
+  /** How a request goes on whose store gives no answer; `undefined` when it does not. */
+  function getBy(
+    error: StoreUnavailableError,
+    outage: OutagePolicy,
+    claims: readonly CookieClaim[],
+  ): Origin | undefined {
+    if (outage === 'anonymous') return { kind: 'unavailable', error }
+    const owned = outage === 'stale' ? recall(claims) : undefined
+    return owned && { kind: 'session', owned, moved: false, strays: false, outage: error }
   }
 
   /** Changes to such a session fail as they must; the store has to take them. */
@@ -150,7 +161,7 @@ export function createLoader<Data extends object>(parts: LoaderParts, options: L
       const cookies = host.cookies.read(exchange)
       const session =
         cookies.length === 0
-          ? Promise.resolve(new Session<Data>(host, exchange, { kind: 'stranger', reason: 'no cookie' }))
+          ? Promise.resolve(open(exchange, { kind: 'stranger', reason: 'no cookie' }))
           : load(exchange, cookies, outage)
       exchange[loaded] = session
       return session

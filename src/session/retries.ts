@@ -12,17 +12,15 @@ const CONFLICT_TIMEOUT = 2_000
 const LONGEST_PAUSE = 40
 
 /**
- * Yields the number of each attempt, with a growing random pause before all but the first two.
+ * Waits before something is tried again: a growing random time before all but the first repetition.
  *
+ * @param attempt Which repetition it is, from 1.
+ * @param startedAt When it was tried first, by `performance.now()`.
  * @throws {SessionConflictError} when time is over.
  */
-export async function* attempts(random: () => number): AsyncGenerator<number, never> {
-  const endsAt = performance.now() + CONFLICT_TIMEOUT
-  for (let attempt = 0; ; attempt++) {
-    if (attempt > 1) await pause(random() * Math.min(LONGEST_PAUSE, 2 ** (attempt - 1)))
-    if (performance.now() > endsAt) {
-      throw new SessionConflictError('Cannot commit a session as other writers kept changing it: try again')
-    }
-    yield attempt
+export async function pauseBefore(attempt: number, startedAt: number, random: () => number): Promise<void> {
+  if (attempt > 1) await pause(random() * Math.min(LONGEST_PAUSE, 2 ** (attempt - 1)))
+  if (performance.now() - startedAt > CONFLICT_TIMEOUT) {
+    throw new SessionConflictError('Cannot commit a session as other writers kept changing it: try again')
   }
 }

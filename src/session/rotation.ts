@@ -24,7 +24,7 @@ import {
   type Snapshot,
   toRecord,
 } from './record.ts'
-import { attempts } from './retries.ts'
+import { pauseBefore } from './retries.ts'
 import { sealSuccessor } from './successor.ts'
 
 /** How long the old id of a session is known, in milliseconds: longer than any request takes. */
@@ -149,9 +149,11 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
   ): Promise<OwnedSession | 'overtaken' | 'ended'> {
     let from = old
     let { snapshot } = owned
+    const startedAt = performance.now()
     try {
-      for await (const attempt of attempts(random)) {
+      for (let attempt = 0; ; attempt++) {
         if (attempt > 0) {
+          await pauseBefore(attempt, startedAt, random)
           const newer = await overwrite(snapshot, next(from.snapshot))
           if (!newer) return 'ended'
           snapshot = newer
@@ -164,7 +166,6 @@ export function createRotation(parts: EngineParts, engine: Engine): Rotation {
         if (found.id !== from.id && target === 'where it was') return 'overtaken'
         from = found
       }
-      return 'overtaken'
     } catch (error) {
       // A write that got no answer may have been stored: then the old id leads to the new session, which must stay.
       // Otherwise it is a session whose id nobody knows.
