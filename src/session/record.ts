@@ -46,13 +46,13 @@ export type DecodedRecord =
 interface SessionData {
   readonly a: Attributes
   /** Remembered. */
-  readonly r?: 1
+  readonly r: 1 | undefined
   /** Instant of regeneration. */
-  readonly g?: number
+  readonly g: number | undefined
   /** Key of the record that it replaces. */
-  readonly p?: string
+  readonly p: string | undefined
   /** User agent and address. */
-  readonly d?: readonly [string | null, string | null]
+  readonly d: readonly [string | null, string | null] | undefined
 }
 
 /** Principal of a record that is no session but leads to one; no user can have it. */
@@ -81,15 +81,15 @@ export function encodeSession(
   session: Pick<Snapshot, 'attributes' | 'remembered' | 'regeneratedAt' | 'device' | 'replaces' | 'unknown'>,
 ): string {
   const { attributes, remembered, regeneratedAt, device, replaces, unknown } = session
-  const data: SessionData = {
-    ...unknown,
+  // JSON leaves out what is undefined.
+  const known: SessionData = {
     a: attributes,
-    ...(remembered && { r: 1 }),
-    ...(regeneratedAt !== undefined && { g: regeneratedAt }),
-    ...(replaces !== undefined && { p: replaces }),
-    ...(device && { d: [device.userAgent ?? null, device.address ?? null] }),
+    r: remembered ? 1 : undefined,
+    g: regeneratedAt,
+    p: replaces,
+    d: device && [device.userAgent ?? null, device.address ?? null],
   }
-  return JSON.stringify(data)
+  return JSON.stringify(unknown ? { ...unknown, ...known } : known)
 }
 
 /**

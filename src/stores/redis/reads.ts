@@ -52,13 +52,19 @@ export function createReads(
     return String(await commands.send(key, 'TYPE', key)) === 'none'
   }
 
-  return async (key) => {
-    const [record = null, use = null] = (await readPair(key)) ?? []
+  async function explainHalf(key: string, missing: 'record' | 'use'): Promise<undefined> {
+    if (await isAbsent(keysOf(key)[missing])) return undefined
+    throw corrupt(missing === 'record' ? 'record' : 'last use')
+  }
+
+  function understand(key: string, pair: Pair | undefined): StoredSession | Promise<undefined> | undefined {
+    const [record, use] = pair ?? [null, null]
     // The use expires with the session, to the millisecond of the server's clock.
     if (record !== null && use !== null) return decodeSession(key, record, use)
     if (record === use) return undefined
-    const names = keysOf(key)
-    if (await isAbsent(record === null ? names.record : names.use)) return undefined
-    throw corrupt(record === null ? 'record' : 'last use')
+    return explainHalf(key, record === null ? 'record' : 'use')
   }
+
+  // No async function: this is on the path of every request.
+  return (key) => readPair(key).then((pair) => understand(key, pair))
 }

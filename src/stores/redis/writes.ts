@@ -58,16 +58,17 @@ export function createWrites(
     return puts.map((_, at) => readAnswer(answers[2 * at], answers[2 * at + 1]))
   }
 
-  return async (key, record, version, user) => {
+  return (key, record, version, user) => {
     const { record: recordKey, use: useKey } = keysOf(key)
     const { body, use, liveUntil, keepUntil } = encodeRecord(record)
     const indexed = user !== undefined && !link.isCluster
-    // The index first, or in the same step where keys are not spread: it may name too many sessions, never too few.
-    if (user !== undefined && link.isCluster) await index.enter(user, key, keepUntil)
-    return send({
+    const put: Put = {
       keys: indexed ? [recordKey, useKey, user] : [recordKey, useKey],
       args: [version ?? '', body, use, liveUntil, keepUntil, indexed ? key : ''],
-    })
+    }
+    if (user === undefined || indexed) return send(put)
+    // The index first, or in the same step where keys are not spread: it may name too many sessions, never too few.
+    return index.enter(user, key, keepUntil).then(() => send(put))
   }
 }
 
