@@ -22,9 +22,10 @@ import { waitUntil } from './wait-until.ts'
 /** Options of {@link startRedisSentinel}. */
 export interface RedisSentinelOptions extends EngineOptions {
   /**
-   * How long a primary may be silent before the sentinels replace it, in milliseconds.
+   * How long a primary may be silent before the sentinels replace it, in milliseconds. They ask it once a second at most,
+   * so that a second would be over whenever one of its answers is late, such as the first as a primary.
    *
-   * @default 1_000
+   * @default 1_500
    */
   readonly downAfter?: number
   /**
@@ -56,7 +57,7 @@ const GROUP_TIMEOUT = 20_000
  * @throws When Redis is not installed, or does not start.
  */
 export async function startRedisSentinel(options: RedisSentinelOptions = {}): Promise<RedisSentinel> {
-  const { downAfter = 1_000, config = {} } = options
+  const { downAfter = 1_500, config = {} } = options
   const password = String(config['requirepass'] ?? '')
   return await withFreePorts(SERVERS + SENTINELS, (ports) =>
     createGroup(options, async ({ folder, start }) => {

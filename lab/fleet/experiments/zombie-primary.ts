@@ -43,11 +43,11 @@ export const zombiePrimary = createExperiment({
         await fleet.actOnEngine(primary, 'pause')
         const pausedAt = performance.now()
         counts.takeover_ms = Math.max(counts.takeover_ms, await measureRecovery(writers.visitors, pausedAt))
-        // Without a successor, it is no zombie when it wakes.
-        counts.takeovers += Number(!(await meddler.primaries()).includes(primary))
         const leavers = await leave(leaving.visitors)
         counts.revoked += leavers.size
         await delay(Math.max(0, pausedAt + seconds * 1_000 - performance.now()))
+        // Without a successor, it is no zombie when it wakes. The sentinel that led the takeover tells of it last.
+        counts.takeovers += Number(!(await meddler.primaries()).includes(primary))
         log(`resuming ${primary}`)
         await fleet.actOnEngine(primary, 'resume')
         for (const until = performance.now() + AFTERMATH; performance.now() < until;) {

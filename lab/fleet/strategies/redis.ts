@@ -19,15 +19,18 @@ import { countNearCache } from '../copy-costs.ts'
 import { describeMissing } from '../missing-servers.ts'
 import { type EngineAddresses, NEAR_CACHE_BOUND, type Strategy } from '../strategy.ts'
 
-/** How long a server waits for its back end before it listens, and between two attempts to reach it, in milliseconds. */
-const CONNECT_TIMEOUT = 2_000
+/** How long a server waits for its back end before it listens, for a connection, and between two of them; milliseconds. */
+const START_TIMEOUT = 2_000
+const CONNECT_TIMEOUT = 1_000
 const RECONNECT_INTERVAL = 100
+/** How long a server may not answer at all before its connection is given up, in milliseconds. */
+const SILENCE = 1_000
 /** A write is acknowledged when a replica has it too: whichever of them dies, it stays. */
 const WAIT = { replicas: 1, timeout: 300 }
 
 /** What every client is given: commands are refused while it is cut off, and the deadline is the engine's. */
 const SETTINGS = { disableOfflineQueue: true, commandOptions: { timeout: 0 }, RESP: 3 } as const
-const SOCKET = { reconnectStrategy: () => RECONNECT_INTERVAL, connectTimeout: 1_000 }
+const SOCKET = { reconnectStrategy: () => RECONNECT_INTERVAL, connectTimeout: CONNECT_TIMEOUT }
 
 /** One Redis. */
 export const redis: Strategy = {
@@ -87,18 +90,28 @@ export const redisSentinel: Strategy = {
   unavailable: async () => describeMissing('redis-server', 'redis-sentinel'),
   startEngines: (options) => startRedisSentinel(options),
   open: async ({ addresses }) => {
-    const { createSentinel } = await import('redis')
-    const client = createSentinel({
+    const { Redis } = await import('ioredis')
+    const retry = () => RECONNECT_INTERVAL
+    const client = new Redis({
       name: addresses.masterName ?? '',
-      nodeAddressMap: { ...addresses.nodeAddressMap },
-      sentinelRootNodes: [...(addresses.sentinels ?? [])],
-      nodeClientOptions: { ...SETTINGS, socket: SOCKET },
-      sentinelClientOptions: { socket: SOCKET },
-      // Sentinels tell of a failover by themselves. Asked each second, they cost each server a tenth of a core.
-      scanInterval: 10_000,
+      sentinels: [...(addresses.sentinels ?? [])],
+      natMap: { ...addresses.nodeAddressMap },
+      // The addresses that it would find lead around the links that the lab cuts.
+      updateSentinels: false,
+      // While there is no primary it asks each sentinel so often; node-redis asks one of them each second.
+      sentinelRetryStrategy: retry,
+      retryStrategy: retry,
+      // A primary that stands still keeps its connections. The client's failoverDetector would end it for good when it is told
+      // of a takeover while it connects (6.0).
+      socketTimeout: SILENCE,
+      connectTimeout: CONNECT_TIMEOUT,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 1,
     })
     client.on('error', () => undefined)
-    return openStore(client, client.connect(), () => client.destroy(), { wait: WAIT })
+    const ready = once(client, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT) })
+    await ready.catch(() => undefined)
+    return { store: createRedisStore(client, { wait: WAIT }), close: async () => client.disconnect() }
   },
 }
 
@@ -151,7 +164,7 @@ async function openClient({ url = '' }: EngineAddresses) {
   const { createClient } = await import('redis')
   const client = createClient({ url, ...SETTINGS, socket: SOCKET })
   client.on('error', () => undefined)
-  const ready = once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT) })
+  const ready = once(client, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT) })
   void client.connect().catch(() => undefined)
   // A server that is started while Redis is down serves what it can, and has its sessions when Redis is back.
   await ready.catch(() => undefined)
@@ -166,7 +179,7 @@ async function openStore(
 ) {
   await Promise.race([
     connected.catch(() => undefined),
-    new Promise((resolve) => setTimeout(resolve, CONNECT_TIMEOUT).unref()),
+    new Promise((resolve) => setTimeout(resolve, START_TIMEOUT).unref()),
   ])
   return {
     store: createRedisStore(client, options),
