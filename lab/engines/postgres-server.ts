@@ -6,7 +6,6 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Client } from 'pg'
 import type { Account } from './account.ts'
 import type { EngineSpec } from './engine.ts'
 import type { OpenGroup } from './group.ts'
@@ -106,6 +105,7 @@ export async function askPostgres(
   question: string,
   timeout = 5_000,
 ): Promise<Record<string, unknown>[]> {
+  const { Client } = await import('pg')
   const client = new Client({
     connectionString: url,
     connectionTimeoutMillis: timeout,

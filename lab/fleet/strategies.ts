@@ -14,7 +14,12 @@ import { replicated } from './strategies/replicated.ts'
 import { sealed, token } from './strategies/stateless.ts'
 import type { Strategy } from './strategy.ts'
 
-/** Every strategy, in the order in which a person should meet them. */
+/**
+ * Every strategy, in the order in which a person should meet them.
+ *
+ * They import the client of their back end when they open it: each process of the lab would load all of them otherwise, and
+ * take a quarter longer to start.
+ */
 export const strategies: readonly Strategy[] = [
   memory,
   sticky,

@@ -10,7 +10,7 @@ import {
   createPostgresStore,
   migratePostgresStore,
 } from 'coatcheck/stores/postgres'
-import { Client, Pool } from 'pg'
+import type { Pool } from 'pg'
 import { startPostgres } from '../../engines/postgres.ts'
 import { countNearCache } from '../copy-costs.ts'
 import { describeMissing } from '../missing-servers.ts'
@@ -34,7 +34,7 @@ export const postgres: Strategy = {
   startEngines: (options) => startPostgres(options),
   prepare: (context) => migrate(context, false),
   open: async (context) => {
-    const pool = openPool(context)
+    const pool = await openPool(context)
     return { store: createPostgresStore(pool), close: () => pool.end() }
   },
 }
@@ -52,7 +52,8 @@ export const postgresCached: Strategy = {
   hasFeed: true,
   prepare: (context) => migrate(context, true),
   open: async (context) => {
-    const pool = openPool(context)
+    const { Client } = await import('pg')
+    const pool = await openPool(context)
     const connectionString = context.feedAddresses.url ?? ''
     const feed = createPostgresInvalidations(
       () => new Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT }),
@@ -69,7 +70,8 @@ export const postgresCached: Strategy = {
   },
 }
 
-function openPool({ addresses }: StrategyContext): Pool {
+async function openPool({ addresses }: StrategyContext): Promise<Pool> {
+  const { Pool } = await import('pg')
   const pool = new Pool({
     connectionString: addresses.url ?? '',
     max: 10,
@@ -82,7 +84,7 @@ function openPool({ addresses }: StrategyContext): Pool {
 }
 
 async function migrate(context: StrategyContext, notify: boolean): Promise<void> {
-  const pool = openPool(context)
+  const pool = await openPool(context)
   try {
     await migratePostgresStore(pool, { notify })
   } finally {

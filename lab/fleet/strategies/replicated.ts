@@ -4,8 +4,6 @@
  * @module
  */
 
-import { connect } from '@nats-io/transport-node'
-import { createNatsLog, createReplicatedStore, natsConnectionOptions } from 'coatcheck/stores/replicated'
 import { startNats } from '../../engines/nats.ts'
 import { countReplication } from '../copy-costs.ts'
 import { describeMissing } from '../missing-servers.ts'
@@ -37,6 +35,9 @@ export const replicated: Strategy = {
   unavailable: async () => describeMissing('nats-server'),
   startEngines: (options) => startNats(options),
   open: async ({ addresses }) => {
+    const { connect } = await import('@nats-io/transport-node')
+    const { createNatsLog, createReplicatedStore, natsConnectionOptions } =
+      await import('coatcheck/stores/replicated')
     const connection = await connect({
       servers: [...(addresses.servers ?? [])],
       ...natsConnectionOptions,

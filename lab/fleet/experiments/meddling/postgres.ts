@@ -4,7 +4,6 @@
  * @module
  */
 
-import { Client } from 'pg'
 import { formatPostgresUrl } from '../../../engines/postgres-server.ts'
 import type { Fleet } from '../../protocol.ts'
 import { listEngines, type Meddler } from './meddler.ts'
@@ -16,6 +15,7 @@ const TIMEOUT = 5_000
 export function createPostgresMeddler(fleet: Fleet): Meddler {
   async function ask(statement: string, values: readonly unknown[] = []) {
     const port = listEngines(fleet, ENGINE)[0]?.port ?? 0
+    const { Client } = await import('pg')
     const client = new Client({
       connectionString: formatPostgresUrl(port, undefined),
       connectionTimeoutMillis: TIMEOUT,

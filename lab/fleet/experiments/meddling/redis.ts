@@ -4,7 +4,6 @@
  * @module
  */
 
-import { createClient } from 'redis'
 import type { Fleet } from '../../protocol.ts'
 import { listEngines, type Meddler } from './meddler.ts'
 
@@ -114,6 +113,7 @@ function countCalls(info: string): number {
 }
 
 async function ask(port: number, command: readonly string[]): Promise<unknown> {
+  const { createClient } = await import('redis')
   const client = createClient({
     socket: { host: '127.0.0.1', port, connectTimeout: TIMEOUT, reconnectStrategy: false },
     commandOptions: { timeout: TIMEOUT },
