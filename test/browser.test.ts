@@ -116,37 +116,4 @@ describe.skipIf(skipsChromium)(`the shop in a browser${chromiumNeeded}`, () => {
       expect(newcomers.map(({ home }) => home)).toContain('B')
     })
   })
-
-  describe('on sqlite', () => {
-    runLab('sqlite')
-
-    it('keeps login and cart on whichever server answers', async () => {
-      const customer = await walkThroughShop(await chromium.open(), lab.shop)
-      const sights: Sight[] = []
-
-      await customer.reloadUntil((sight) => {
-        sights.push(sight)
-        return new Set(sights.map(({ server }) => server)).size === 3
-      })
-
-      for (const sight of sights) expect(sight).toMatchObject(customer.own)
-      await photograph(customer.page, 'shop-home')
-    })
-
-    it('loses nobody when a server is killed, nor when it is back', async () => {
-      const customers = [await newCustomer(), await newCustomer(), await newCustomer(), await newCustomer()]
-      for (const customer of customers) await customer.reloadUntil(({ server }) => server === 'B')
-      const dashboard = await openDashboard(await chromium.open(), lab.control)
-      await dashboard.press('Kill B', 'stopped')
-
-      const strangers = await findStrangers([...customers, ...customers])
-      await dashboard.press('Start B', 'ready')
-
-      expect(strangers).toEqual([])
-      for (const customer of customers) {
-        const sights = await customer.reloadUntil(({ server }) => server === 'B')
-        for (const sight of sights) expect(sight).toMatchObject(customer.own)
-      }
-    })
-  })
 })

@@ -384,7 +384,13 @@ describeWith(
       beforeAll(async () => {
         chromium = await startChromium()
         lab = await startLab()
-        dashboard = await openDashboard(await chromium.open(), lab.control)
+        // Still: three servers, six of Redis and the dots of the drawing are too much for a small machine.
+        const context = await chromium.open({ reducedMotion: 'reduce' })
+        dashboard = await openDashboard(context, lab.control)
+      })
+
+      afterEach(async () => {
+        await lab.call('POST', '/api/traffic', { visitors: 0, rate: 0 })
       })
 
       afterAll(async () => {
