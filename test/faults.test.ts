@@ -1,31 +1,61 @@
 /**
- * The fault matrix on shared stores, in short: real servers, real back ends, judged by clients that keep their own account.
+ * The fault matrix on shared stores, in short: real servers, real back ends, judged by clients that keep their own account,
+ * and networks that break while nothing else does, judged by clients that ask each server by itself.
  *
- * The whole form is `npm run lab -- experiment <name> --strategy <name>`. Times may take four times what is promised here,
- * as tests run on machines that do other things too.
+ * `COATCHECK_LONG=1` runs the long forms of what breaks a network. The whole form of any row is
+ * `npm run lab -- experiment <name> --strategy <name>`. Times may take four times what is promised here, as tests run on
+ * machines that do other things too.
  */
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { ServerName } from '../lab/engines/installed.ts'
 import type { Experiment } from '../lab/fleet/experiments/experiment.ts'
+import { channelCut } from '../lab/fleet/experiments/channel-cut.ts'
 import { corruptRecord } from '../lab/fleet/experiments/corrupt-record.ts'
+import { networkCut } from '../lab/fleet/experiments/network-cut.ts'
 import { parallelWriters } from '../lab/fleet/experiments/parallel-writers.ts'
 import { revocationRace } from '../lab/fleet/experiments/revocation-race.ts'
+import { slowStore } from '../lab/fleet/experiments/slow-store.ts'
 import { storeAway } from '../lab/fleet/experiments/store-away.ts'
 import { storeKilled } from '../lab/fleet/experiments/store-killed.ts'
 import { storeWiped } from '../lab/fleet/experiments/store-wiped.ts'
 import type { ExperimentResult, Fleet } from '../lab/fleet/protocol.ts'
+import { expectCopies, expectDisbelief, expectRefusals, expectShedding } from './support/broken-networks.ts'
 import { describeWith } from './support/engines.ts'
 import { type Lab, startLab } from './support/lab.ts'
 import { connectFleet } from './support/remote-fleet.ts'
 
+/** Runs an experiment on the fleet of a suite. */
+type Run = (experiment: Experiment) => Promise<ExperimentResult['measured']>
+
 const ROUNDS = 40
 
-/** Describes a fleet of three servers on a strategy, with the two races that every shared store has to win. */
+/** How long networks stay broken. */
+const short = process.env['COATCHECK_LONG'] !== '1'
+
+/** What one server does, and the others do not notice, while it is cut off from the store. */
+function itIsCutOff(parts: { readonly fleet?: Fleet }, hasCopies: boolean): void {
+  const answers = hasCopies
+    ? 'serve copies within the bound where the store is out of reach, then refuse, and lose nothing'
+    : 'refuse with 503 where the store is out of reach, serve elsewhere, and lose nothing'
+  it(answers, async () => {
+    if (!parts.fleet) throw new Error('There is no fleet to cut')
+    const { measured } = await networkCut.run(parts.fleet, { short })
+
+    if (hasCopies) expectCopies(measured)
+    else expectRefusals(measured)
+    expect(parts.fleet.state().servers.map(({ link }) => link)).toEqual(['whole', 'whole', 'whole'])
+  })
+}
+
+/**
+ * Describes a fleet of three servers on a strategy, with the two races that every shared store has to win and, where there is
+ * a network to it, with that being cut.
+ */
 function describeFleet(
   strategy: string,
   servers: readonly ServerName[],
-  more: (run: (experiment: Experiment) => Promise<ExperimentResult['measured']>) => void = () => {},
+  more: (run: Run) => void = () => {},
 ): void {
   describeWith(servers, `three servers on ${strategy}`, () => {
     const parts: { lab?: Lab; fleet?: Fleet } = {}
@@ -61,6 +91,8 @@ function describeFleet(
       expect(measured['late_answers']).toBeGreaterThan(ROUNDS * 8)
     })
 
+    if (servers.length > 0) itIsCutOff(parts, strategy.endsWith('-cached'))
+
     more(run)
   })
 }
@@ -68,6 +100,11 @@ function describeFleet(
 /** What has to be there for the experiments that need one round. */
 function once(experiment: Experiment): Experiment {
   return { ...experiment, run: (fleet) => experiment.run(fleet, { short: true }) }
+}
+
+/** The same where it is the network that breaks. */
+function broken(experiment: Experiment): Experiment {
+  return { ...experiment, run: (fleet) => experiment.run(fleet, { short }) }
 }
 
 function expectOutage(measured: ExperimentResult['measured']): void {
@@ -95,6 +132,13 @@ const loggedOut = {
   cross_user: 0,
 }
 
+/** What servers do with copies of which they are told nothing any more. */
+function itBelievesNoSilence(run: Run): void {
+  it('believe no copy that they are told nothing about, and have hits again afterwards', async () => {
+    expectDisbelief(await run(broken(channelCut)))
+  })
+}
+
 describeFleet('sqlite-cached', [])
 
 describeFleet('postgres', ['postgresql'], (run) => {
@@ -108,9 +152,13 @@ describeFleet('postgres', ['postgresql'], (run) => {
   it('say so while the database stands still or is dead, and are back at once without a rush', async () => {
     expectOutage(await run(once(storeAway)))
   })
+
+  it('shed what the store cannot do in time with 503, and nothing else, when it is far away', async () => {
+    expectShedding(await run(broken(slowStore)))
+  })
 })
 
-describeFleet('postgres-cached', ['postgresql'])
+describeFleet('postgres-cached', ['postgresql'], itBelievesNoSilence)
 
 describeFleet('redis', ['redis-server'], (run) => {
   it('say so while Redis stands still or is dead, and are back at once without a rush', async () => {
@@ -119,6 +167,8 @@ describeFleet('redis', ['redis-server'], (run) => {
 })
 
 describeFleet('redis-cached', ['redis-server'], (run) => {
+  itBelievesNoSilence(run)
+
   it('log everybody out when Redis is wiped, and do not fill it again from their copies', async () => {
     const measured = await run(once(storeWiped))
 
@@ -155,6 +205,8 @@ describeWith(['nats-server'], 'three servers on replicated', () => {
     const { measured } = await experiment.run(parts.fleet, { short: true, ...(rounds && { rounds }) })
     return measured
   }
+
+  itIsCutOff(parts, true)
 
   it('set a damaged record aside and go on', async () => {
     const measured = await run(corruptRecord, 2)
