@@ -67,13 +67,13 @@ async function measureMemory({ fleet, log }: ExperimentContext): Promise<Measure
   }
 }
 
-async function measureSticky({ fleet, log }: ExperimentContext): Promise<Measurement> {
+async function measureSticky({ fleet, short, log }: ExperimentContext): Promise<Measurement> {
   const load = createCrowd(() => fleet.shop, { size: 8 })
   const counts = { lost_while_draining: 0, newcomers_on_draining: 0, lost_by_restart: 0, lost_elsewhere: 0 }
   try {
     await load.enter()
     load.start()
-    for (const { id } of fleet.state().servers) {
+    for (const { id } of fleet.state().servers.slice(0, short ? 1 : undefined)) {
       const watched = createCrowd(() => fleet.shop, { size: 15 })
       await watched.enter()
       log(`draining ${id}`)
