@@ -25,8 +25,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'lab/**/*.test.ts'],
-          // Many wait for a real server most of the time, so that even two cores have room for a second file.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          // Many wait for a real server most of the time, so that two cores have room for three files.
+          maxWorkers: Math.max(3, availableParallelism() - 1),
           sequence: { groupOrder: 0 },
           testTimeout: 30_000,
           // Real servers are started in hooks.
