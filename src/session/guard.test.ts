@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SessionStore, StoredSession } from '../stores/store.ts'
+import type { SessionStore } from '../stores/store.ts'
 import { guardStore } from './guard.ts'
 
 const TIMEOUT = 100
@@ -9,8 +9,7 @@ function createGuarded() {
   const answers = new Map<string, () => void>()
   const store = {
     name: 'slow',
-    read: (key: string) =>
-      new Promise((resolve) => answers.set(key, () => resolve({ key } as StoredSession))),
+    read: (key: string) => new Promise((resolve) => answers.set(key, () => resolve({ key }))),
   } as unknown as SessionStore
   const guarded = guardStore(store, { timeout: TIMEOUT, onDown: () => undefined, onUp: () => undefined })
   return { guarded, answer: (key: number) => answers.get(String(key))?.() }
