@@ -29,6 +29,20 @@ const trials: Readonly<Record<string, AdapterTrial>> = {
     })
     return listen(app)
   },
+  'expressSessions() in an app within an app, which leaves the answer to that': (sessions, handler) => {
+    const inner = express()
+    inner.use(expressSessions(sessions))
+    inner.use(async (request, response, next) => {
+      const set = (name: string, value: string): void => void response.setHeader(name, value)
+      response.locals['body'] = await handler(request, request.path, set)
+      next()
+    })
+    const app = express()
+    app.set('env', 'test')
+    app.use(inner)
+    app.use((_request, response) => void response.send(response.locals['body']))
+    return listen(app)
+  },
 }
 
 for (const [name, trial] of Object.entries(trials)) {

@@ -28,17 +28,34 @@ const prepared = new WeakSet<object>()
  * It happens before the application sees the response: in `response.end(await page())` the method is looked up before
  * the page asks for its session.
  *
- * A framework that gives its responses a prototype of their own, as Express does for each application, is prepared
- * once; Node's own prototype belongs to everybody, so its responses are prepared one by one.
+ * A framework that gives its responses a prototype of their own is prepared once; Node's own prototype belongs to everybody, so
+ * its responses are prepared one by one.
  */
 export function prepareGate(response: ServerResponse): void {
   const target = response as unknown as Senders
   if (target.end === nodeSenders.end) return
-  const prototype = Object.getPrototypeOf(response) as Senders
-  const isNodes = (prototype as unknown) === ServerResponse.prototype
-  if (!isNodes) prepare(prototype)
+  const isFrameworks = prepareFramework(response)
   if (Object.hasOwn(response, 'end')) prepare(target)
-  else if (isNodes) assign(target, nodeSenders)
+  else if (!isFrameworks) assign(target, nodeSenders)
+}
+
+/**
+ * Prepares what a framework has put between its responses and Node's prototype.
+ *
+ * Express has a prototype for each application, and one that is common to all: when an application within another leaves the answer
+ * to that, the response goes back to the other's.
+ *
+ * @returns Whether there is any.
+ */
+function prepareFramework(response: ServerResponse): boolean {
+  let prototype = Object.getPrototypeOf(response) as object | null
+  if (prototype === ServerResponse.prototype) return false
+  while (prototype !== null && prototype !== ServerResponse.prototype) {
+    const next = Object.getPrototypeOf(prototype) as object | null
+    if (next === ServerResponse.prototype || Object.hasOwn(prototype, 'end')) prepare(prototype as Senders)
+    prototype = next
+  }
+  return true
 }
 
 function prepare(target: Senders): void {
