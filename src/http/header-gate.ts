@@ -77,13 +77,13 @@ function assign(target: Senders, { writeHead, flushHeaders, write, end }: Sender
 function wrapSenders(senders: Senders): Senders {
   return {
     writeHead(...values) {
-      return passGate(this, senders.writeHead, values, this)
+      return passGate(this, senders.writeHead, values, this, 'head')
     },
     flushHeaders(...values) {
       return passGate(this, senders.flushHeaders, values, undefined)
     },
     write(...values) {
-      return passGate(this, senders.write, values, false)
+      return passGate(this, senders.write, values, missesDrain(this))
     },
     end(...values) {
       return passGate(this, senders.end, values, this)
@@ -91,9 +91,23 @@ function wrapSenders(senders: Senders): Senders {
   }
 }
 
-function passGate(response: ServerResponse, send: Sender, values: unknown[], whenKept: unknown): unknown {
+/**
+ * Whether who waits for `drain` would wait for ever: a middleware such as `compression` keeps such listeners for a stream of
+ * its own, which has not been written to yet.
+ */
+function missesDrain(response: ServerResponse): boolean {
+  return Object.hasOwn(response, 'on')
+}
+
+function passGate(
+  response: ServerResponse,
+  send: Sender,
+  values: unknown[],
+  whenKept: unknown,
+  what?: 'head',
+): unknown {
   const exchange = exchangeOf(response.req) as Partial<Gated> | undefined
-  return exchange?.gate ? exchange.gate.pass(send, values, whenKept) : send.apply(response, values)
+  return exchange?.gate ? exchange.gate.pass(send, values, whenKept, what) : send.apply(response, values)
 }
 
 /** A response whose headers wait for hooks. */
@@ -121,11 +135,16 @@ export class HeaderGate {
    * Lets a call that sends the headers through, or keeps it while a hook's promise is pending.
    *
    * If that rejects, all such calls are dropped and the error is answered: nothing of what the application said has left.
+   *
+   * @param what Whether it sets the headers. Behind another such call that does nothing: who looks whether headers were set
+   * already, as `compression` does at each write, cannot see those that are kept.
    */
-  pass(send: Sender, values: unknown[], whenKept: unknown): unknown {
+  pass(send: Sender, values: unknown[], whenKept: unknown, what?: 'head'): unknown {
     if (this.#state === 'open') this.#runHooks()
     if (this.#state === 'passed') return send.apply(this.#response, values)
-    if (this.#state === 'waiting') this.#kept.push({ send, values })
+    if (this.#state === 'waiting' && (what !== 'head' || this.#kept.length === 0)) {
+      this.#kept.push({ send, values })
+    }
     return whenKept
   }
 
@@ -147,7 +166,13 @@ export class HeaderGate {
 
   #release(): void {
     this.#state = 'passed'
-    for (const { send, values } of this.#kept.splice(0)) send.apply(this.#response, values)
+    try {
+      for (const { send, values } of this.#kept.splice(0)) send.apply(this.#response, values)
+    } catch (error) {
+      // Whoever made the call has gone on. The client must see that this is no whole answer.
+      this.#response.destroy(error as Error)
+      return
+    }
     // A stream that was told to wait goes on.
     if (!this.#response.writableEnded) this.#response.emit('drain')
   }
@@ -165,17 +190,22 @@ export class HeaderGate {
 const ABOUT_CONTENT =
   /^(accept-ranges|age|cache-control|content-(?!security-policy)[a-z-]+|etag|expires|last-modified|link|location|refresh|set-cookie|trailer|transfer-encoding)$/
 
-/** Answers an error by its `status` and `headers`, as Express does; without a status it is a 500. */
+/**
+ * Answers an error by its `status` and `headers`, as Express does; without a status it is a 500.
+ *
+ * By Node's own methods: a middleware that changes answers, such as `compression`, may have begun with the one that is dropped.
+ */
 export function answerError(response: ServerResponse, error: unknown): void {
   const { status = 500, headers = {} } = error as { status?: number; headers?: Record<string, string> }
+  const methods = response instanceof ServerResponse ? ServerResponse.prototype : response
   for (const name of response.getHeaderNames()) if (ABOUT_CONTENT.test(name)) response.removeHeader(name)
-  response.writeHead(status, {
+  methods.writeHead.call(response, status, {
     ...headers,
     'Content-Type': 'text/plain; charset=utf-8',
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
   })
-  response.end(
-    status === 503 ? 'The session could not be stored. Try again.\n' : 'The session could not be changed.\n',
-  )
+  const text =
+    status === 503 ? 'The session could not be stored. Try again.\n' : 'The session could not be changed.\n'
+  methods.end.call(response, text, 'utf8')
 }
