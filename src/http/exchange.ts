@@ -75,7 +75,13 @@ export class NodeExchange implements HttpExchange, Gated {
   }
 
   beforeHeaders(hook: () => Promise<void> | undefined): void {
-    this.gate ??= new HeaderGate(this.#response)
+    this.gate ??= this.#makeGate()
     this.gate.add(hook)
+  }
+
+  #makeGate(): HeaderGate {
+    // The answer finds its gate by its request. What injects requests in tests makes answers for none.
+    if (this.#response.req !== this.#request) Object.assign(this.#response, { req: this.#request })
+    return new HeaderGate(this.#response)
   }
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, IncomingMessage, ServerResponse } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, it } from 'vitest'
@@ -212,6 +212,37 @@ describe('prepareGate()', () => {
     }
 
     expect(bodies).toEqual(['hello? a=1', 'hello? a=1', 'hello? a=1'])
+  })
+
+  it.for([
+    ['another request', { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 }],
+    ['none', undefined],
+  ] as const)('holds an answer back that was made for %s, as where requests are injected', ([, req]) => {
+    const request = new IncomingMessage(new Socket())
+    const response = new ServerResponse({ method: 'GET' } as IncomingMessage)
+    Object.assign(response, { req })
+    const exchange = new NodeExchange(request, response)
+    attachExchange(request, exchange)
+    const seen: string[] = []
+
+    exchange.beforeHeaders(() => {
+      seen.push(`sent: ${response.headersSent}`)
+      return undefined
+    })
+    response.end('hello')
+
+    expect(seen).toEqual(['sent: false'])
+    expect(response.headersSent).toBe(true)
+  })
+
+  it('leaves an answer without a request alone as long as nothing is to be stored', () => {
+    const response = new ServerResponse({ method: 'GET' } as IncomingMessage)
+    Object.assign(response, { req: undefined })
+
+    prepareGate(response)
+    response.end('hello')
+
+    expect(response.headersSent).toBe(true)
   })
 
   it('prepares a response once, whoever asks', async () => {

@@ -106,7 +106,8 @@ function passGate(
   whenKept: unknown,
   what?: 'head',
 ): unknown {
-  const exchange = exchangeOf(response.req) as Partial<Gated> | undefined
+  const { req } = response as Partial<ServerResponse>
+  const exchange = req && (exchangeOf(req) as Partial<Gated> | undefined)
   return exchange?.gate ? exchange.gate.pass(send, values, whenKept, what) : send.apply(response, values)
 }
 
