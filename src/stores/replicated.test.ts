@@ -54,7 +54,7 @@ const KEY = 'k'.repeat(43)
 
 /** A server whose watch the test can hold back, and which it can cut off. */
 async function createServer(log: MemoryLog, now: () => number, options: ReplicatedStoreOptions = {}) {
-  const state = { away: false, held: false, watches: 0, calls: 0 }
+  const state = { away: false, held: false, unreadable: false, watches: 0, calls: 0 }
   let next: () => boolean = () => false
   const link = log.connect({
     async call(ask) {
@@ -67,7 +67,11 @@ async function createServer(log: MemoryLog, now: () => number, options: Replicat
       if (!state.held && !state.away) while (next());
     },
   })
-  const store = createReplicatedStore(link, { now, monotonic: now, random: () => 0, ...options })
+  const get: ReplicatedLog['get'] = async (key) => {
+    if (state.unreadable) throw new Error('no answer')
+    return link.get(key)
+  }
+  const store = createReplicatedStore({ ...link, get }, { now, monotonic: now, random: () => 0, ...options })
   onTestFinished(() => store.close())
   await store.ready
   return {
@@ -251,6 +255,33 @@ describe('createReplicatedStore()', () => {
     await expect.poll(() => [one, other].every(({ store }) => store.stats().isLive)).toBe(true)
     expect(one.store.stats()).toMatchObject({ watches: 2, sessions: 0 })
     expect(log.entries().some(({ key, removed }) => key === `s.${KEY}` && !removed)).toBe(false)
+  })
+
+  it('begins anew when another server was first to fill the emptied log again', async () => {
+    const { one, other, log, now } = await createPair({ bound: 200 })
+    await written(one.store.create(KEY, RECORD))
+
+    log.purge()
+    log.put('secret', { meta: 's'.repeat(43), data: new Uint8Array(0) })
+
+    await expect
+      .poll(() => [one, other].map(({ store }) => store.copies.peek(KEY, now(), 0)), { interval: 10 })
+      .toEqual([undefined, undefined])
+    await expect.poll(() => [one, other].every(({ store }) => store.stats().isLive)).toBe(true)
+    expect(one.store.stats()).toMatchObject({ watches: 2, sessions: 0 })
+  })
+
+  it('takes no echo for a proof while it cannot ask whether the log was emptied', async () => {
+    const { one, elapse } = await createPair({ bound: 200 })
+    one.state.unreadable = true
+    elapse(201)
+
+    const { calls } = one.state
+    await expect.poll(() => one.state.calls).toBeGreaterThan(calls + 20)
+
+    expect(one.store.stats().isLive).toBe(false)
+    one.state.unreadable = false
+    await expect.poll(() => one.store.stats().isLive).toBe(true)
   })
 
   it('lets the leader be asked by every read when copies hold metadata only, and lists by its own index', async () => {

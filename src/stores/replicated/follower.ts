@@ -11,7 +11,7 @@ import { type Copy, createCopy } from './copy.ts'
 import { createLagMeter, type LagMeter } from './lag.ts'
 import type { LogEntry, LogWatch, ReplicatedLog } from './log.ts'
 import { echoName, SECRET } from './names.ts'
-import { needsSecret, shareSecret } from './secret.ts'
+import { isSameSecret, needsSecret, shareSecret } from './secret.ts'
 import { createWaiters } from './waiters.ts'
 
 /** Options of {@link createFollower}. */
@@ -74,6 +74,17 @@ interface Attempt {
   isDoubtful: boolean
 }
 
+/** What a nonce is to prove, and how far it has. */
+interface Question {
+  readonly attempt: Attempt | undefined
+  /** How many gaps the copy had when the nonce was sent. */
+  readonly gaps: number
+  /** Whether the watch has brought the nonce back, to a copy that lacked nothing since. */
+  isBack: boolean
+  /** Whether the log was found to be the one that the copy is of. */
+  isChecked: boolean
+}
+
 /** Begins to follow a log. Its timers do not keep the process alive. */
 export function createFollower(log: ReplicatedLog, options: FollowerOptions): Follower {
   const { bound, interval, patience, wall, monotonic, random, wantsData, onChange } = options
@@ -81,8 +92,8 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
   const echo = echoName(owner)
   const lag = createLagMeter(monotonic)
   const waiters = createWaiters(patience)
-  /** How many gaps the copy had that a nonce is to prove, when the nonce was sent. */
-  const sent = new Map<string, { readonly attempt: Attempt | undefined; readonly gaps: number }>()
+  /** By nonce. */
+  const sent = new Map<string, Question>()
   /** In use. While another one is built it stands still, and is believed as long as its last proof holds. */
   let current: Attempt | undefined
   let building: Attempt | undefined
@@ -110,22 +121,25 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
 
   async function send(nonce: string): Promise<void> {
     const attempt = building ?? current
-    sent.set(nonce, { attempt, gaps: attempt?.copy.gaps ?? 0 })
-    checkLog().catch(() => undefined)
+    const question = { attempt, gaps: attempt?.copy.gaps ?? 0, isBack: false, isChecked: false }
+    sent.set(nonce, question)
+    checkLog(nonce, question).catch(() => undefined)
     echoRevision = await log.append(echo, { meta: nonce, data: NO_DATA })
     lag.acknowledged(echoRevision)
   }
 
   /** Who empties the log, or makes it anew, tells no watch of it. But the secret is gone then. */
-  async function checkLog(): Promise<void> {
-    const known = current?.copy.secret
-    if (!known) return
-    const found = await log.get(SECRET)
-    if ((found?.revision ?? 0) < known.revision && current?.copy.secret === known) forsake()
+  async function checkLog(nonce: string, question: Question): Promise<void> {
+    const { attempt } = question
+    const known = attempt?.copy.secret
+    if (!isSameSecret(known, await log.get(SECRET))) return forsake(attempt)
+    question.isChecked = true
+    conclude(nonce, question)
   }
 
   /** Drops every copy, as the log was emptied: what they hold is nowhere else. */
-  function forsake(): void {
+  function forsake(attempt: Attempt | undefined): void {
+    if (attempt !== current && attempt !== building) return
     current?.watch?.stop()
     building?.watch?.stop()
     current = building = undefined
@@ -153,29 +167,44 @@ export function createFollower(log: ReplicatedLog, options: FollowerOptions): Fo
 
   function take(attempt: Attempt, entry: LogEntry): void {
     if (attempt !== current && attempt !== building) return
+    const { secret } = attempt.copy
     attempt.movedAt = monotonic()
     attempt.copy.deliver(entry)
-    if (entry.key === echo && !entry.removed) prove(attempt, entry.meta)
+    // Another server has noticed first that the log was emptied, and has put a secret of its own into it.
+    if (!isSameSecret(secret, attempt.copy.secret)) return forsake(attempt)
+    if (entry.key === echo && !entry.removed) receive(attempt, entry.meta)
     if (attempt !== current) return
     lag.delivered(entry.revision)
     onChange(entry)
-    waiters.release(attempt.copy.position)
-    if (!needsSecret(attempt.copy.secret) && lease.isLive()) becomeReady()
+    tell(attempt.copy)
   }
 
-  /** A nonce proves a copy that has lacked nothing since it was sent. */
-  function prove(attempt: Attempt, nonce: string): void {
-    const expected = sent.get(nonce)
-    if (!expected) return
-    // Those before it are as good as back.
+  /** Tells those who wait for the copy in use how far it is. */
+  function tell(copy: Copy): void {
+    waiters.release(copy.position)
+    if (!needsSecret(copy.secret) && lease.isLive()) becomeReady()
+  }
+
+  function receive(attempt: Attempt, nonce: string): void {
+    const question = sent.get(nonce)
+    if (!question) return
+    question.isBack = question.attempt === attempt && question.gaps === attempt.copy.gaps
+    attempt.isDoubtful = !question.isBack
+    conclude(nonce, question)
+  }
+
+  /** A nonce proves a copy that has lacked nothing since it was sent, of a log that was still the same one then. */
+  function conclude(nonce: string, { attempt, isBack, isChecked }: Question): void {
+    if (!attempt || !isBack || !isChecked || !sent.has(nonce)) return
+    // What it proves includes what those before it do.
     for (const earlier of sent.keys()) {
       sent.delete(earlier)
       if (earlier === nonce) break
     }
-    attempt.isDoubtful = expected.attempt !== attempt || expected.gaps !== attempt.copy.gaps
-    if (attempt.isDoubtful) return
     if (attempt === building) adopt(attempt)
+    if (attempt !== current) return
     lease.confirm(nonce)
+    tell(attempt.copy)
   }
 
   function adopt(attempt: Attempt): void {

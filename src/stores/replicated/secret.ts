@@ -19,6 +19,14 @@ export function needsSecret(entry: LogEntry | undefined): boolean {
   return !entry || entry.removed || entry.meta.length < LENGTH
 }
 
+/**
+ * Whether the log still has the secret that is known of it, or none is known. It is only ever written again as it is, so
+ * a log with another one, or with none, has been emptied in between.
+ */
+export function isSameSecret(known: LogEntry | undefined, found: LogEntry | undefined): boolean {
+  return known === undefined || needsSecret(known) || known.meta === found?.meta
+}
+
 /** Puts a secret into the log when there is none, or when the one there has lived for half of the log's age. */
 export function shareSecret(log: ReplicatedLog, entry: LogEntry | undefined, now: number): void {
   const isMissing = needsSecret(entry)
