@@ -7,13 +7,14 @@
 import { type Attributes, type Change, previewChanges } from './attributes.ts'
 
 const NO_CHANGES: readonly Change[] = Object.freeze([])
+const NONE: readonly (readonly Change[])[] = Object.freeze([])
 
 /** Keeps a request's changes until they are stored. */
 export class ChangeLog {
   /** Changes that no commit has taken yet. */
   #noted = NO_CHANGES
-  /** Changes whose commit is under way. */
-  #sent: Map<readonly Change[], Promise<unknown>> | undefined
+  /** Changes whose commits are under way. */
+  #sent: readonly (readonly Change[])[] = NONE
   #preview: { readonly stored: Attributes; readonly attributes: Attributes } | undefined
 
   /** Whether changes wait to be committed. */
@@ -23,7 +24,7 @@ export class ChangeLog {
 
   /** Whether a commit is under way. */
   get isSending(): boolean {
-    return this.#sent !== undefined && this.#sent.size > 0
+    return this.#sent.length > 0
   }
 
   note(change: Change): void {
@@ -41,36 +42,33 @@ export class ChangeLog {
   previewOver(stored: Attributes): Attributes {
     if (!this.isPending && !this.isSending) return stored
     if (this.#preview?.stored !== stored) {
-      const changes = [...(this.#sent?.keys() ?? [])].flat().concat(this.#noted)
+      const changes = this.#sent.flat().concat(this.#noted)
       this.#preview = { stored, attributes: previewChanges(stored, changes) }
     }
     return this.#preview.attributes
   }
 
   /** Hands everything noted and then `last` over. If that fails, what was noted is pending again. */
-  async handOver<Result>(
-    store: (changes: readonly Change[]) => Promise<Result>,
-    last?: Change,
-  ): Promise<Result> {
+  handOver<Result>(store: (changes: readonly Change[]) => Promise<Result>, last?: Change): Promise<Result> {
     const noted = this.#noted
     const changes = last ? [...noted, last] : noted
-    const sent = (this.#sent ??= new Map<readonly Change[], Promise<unknown>>())
+    this.#sent = [...this.#sent, changes]
     this.drop()
-    const work = store(changes)
-    sent.set(changes, work)
-    try {
-      return await work
-    } catch (error) {
-      this.#noted = [...noted, ...this.#noted]
-      throw error
-    } finally {
-      sent.delete(changes)
-      this.#preview = undefined
-    }
+    return store(changes).then(
+      (result) => {
+        this.#forget(changes)
+        return result
+      },
+      (error: unknown) => {
+        this.#noted = [...noted, ...this.#noted]
+        this.#forget(changes)
+        throw error
+      },
+    )
   }
 
-  /** Resolves when no commit is under way, however they end. */
-  async settle(): Promise<void> {
-    if (this.#sent) await Promise.allSettled(this.#sent.values())
+  #forget(changes: readonly Change[]): void {
+    this.#sent = this.#sent.length === 1 ? NONE : this.#sent.filter((others) => others !== changes)
+    this.#preview = undefined
   }
 }

@@ -30,10 +30,14 @@ interface Waiting {
 }
 
 interface Queue {
+  /** What the session's first commit knew it by. */
+  readonly key: string
   /** Newest known state; a write on it may still conflict. */
   base: Snapshot
   waiting: Waiting[]
 }
+
+const SOON = Promise.resolve()
 
 /** Creates the commits of one session manager. */
 export function createCommits(parts: EngineParts, engine: Pick<Engine, 'follow'>): Commits {
@@ -41,14 +45,8 @@ export function createCommits(parts: EngineParts, engine: Pick<Engine, 'follow'>
   // No map: the outgrown table of one refers to the next, so that V8 keeps requests that ended long ago, see `guard.ts`.
   const queues = Object.create(null) as Record<string, Queue>
 
-  async function drain(key: string, queue: Queue): Promise<void> {
-    // Requests of the same turn of the event loop join the first write.
-    await Promise.resolve()
-    while (queue.waiting.length > 0) await writeNext(queue)
-    delete queues[key]
-  }
-
-  async function writeNext(queue: Queue): Promise<void> {
+  /** Stores what waits for one session. It never rejects, and begins anew as long as more comes meanwhile. */
+  async function drain(queue: Queue): Promise<void> {
     let batch = queue.waiting.splice(0)
     const startedAt = performance.now()
     try {
@@ -79,6 +77,9 @@ export function createCommits(parts: EngineParts, engine: Pick<Engine, 'follow'>
       }
     } catch (error) {
       for (const { reject } of batch) reject(error)
+    } finally {
+      if (queue.waiting.length > 0) void drain(queue)
+      else delete queues[queue.key]
     }
   }
 
@@ -103,9 +104,10 @@ export function createCommits(parts: EngineParts, engine: Pick<Engine, 'follow'>
           if (base.key === queue.base.key && base.version > queue.base.version) queue.base = base
           queue.waiting.push(entry)
         } else {
-          const opened = { base, waiting: [entry] }
+          const opened: Queue = { key: base.key, base, waiting: [entry] }
           queues[base.key] = opened
-          void drain(base.key, opened)
+          // Requests of the same turn of the event loop join the first write.
+          void SOON.then(() => drain(opened))
         }
       })
     },

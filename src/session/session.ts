@@ -144,17 +144,19 @@ export class Session<Data extends object> {
    * @param change Computes the new value from the newest one; `undefined` removes it. It may run more than once.
    * @returns The value as stored; `undefined` also when the session was ended meanwhile.
    */
-  async update<K extends Key<Data>>(
+  update<K extends Key<Data>>(
     key: K,
     change: (value: DeepReadonly<Data[K]> | undefined) => DeepReadonly<Data[K]> | undefined,
   ): Promise<DeepReadonly<Data[K]> | undefined> {
     let stored: unknown
-    const outcome = await this.#state.commit({
+    const work = this.#state.commit({
       key,
       update: (value) => change(value as DeepReadonly<Data[K]> | undefined),
       report: (_before, after) => (stored = after),
     })
-    return outcome === 'gone' ? undefined : (stored as DeepReadonly<Data[K]> | undefined)
+    return work.then((outcome) =>
+      outcome === 'gone' ? undefined : (stored as DeepReadonly<Data[K]> | undefined),
+    )
   }
 
   /**

@@ -15,6 +15,7 @@ import type { EventHub } from './events.ts'
 import type { HttpExchange } from './exchange.ts'
 import type { Snapshot } from './record.ts'
 import type { Rotation } from './rotation.ts'
+import { Turns } from './turns.ts'
 
 /** How a request's cookie was understood. */
 export type Origin =
@@ -75,8 +76,7 @@ export class SessionState {
   #supersededBy: string | undefined
   #gone = false
   readonly #changes = new ChangeLog()
-  #commits: Set<Promise<unknown>> | undefined
-  #exclusive: Promise<void> | undefined
+  readonly #turns = new Turns(this.#changes)
   #cookie: 'set' | 'clear' | undefined
   #strays = false
   #hooked = false
@@ -133,14 +133,33 @@ export class SessionState {
     // What a stranger set and removed again needs no session.
     if (!last && !this.#owned && Object.keys(this.attributes).length === 0) return 'written'
     // The answer waits for it, even where the handler does not.
-    if (!this.#exchange.headersSent) this.#hook()
-    const work = this.#commitInTurn(last)
-    const commits = (this.#commits ??= new Set())
-    commits.add(work)
+    const isAwaited = !this.#exchange.headersSent
+    if (isAwaited) this.#hook()
+    this.#turns.begin(isAwaited)
+    let failure: { error: unknown } | undefined
+    // One async function for all of it: each costs every write some promises.
     try {
-      return await work
+      while (this.#turns.isTaken) await this.#turns.next()
+      if (this.#gone) return 'gone'
+      if (!this.#owned) return await this.#create(last)
+      const { snapshot } = this.#owned
+      const found = await this.#changes.handOver(
+        (changes) => this.#host.commits.commit(snapshot, changes),
+        last,
+      )
+      if (found.kind === 'session') {
+        const finding = this.#renew(found.snapshot)
+        if (finding) await finding
+        return 'written'
+      }
+      this.#end(found)
+      if (found.kind === 'superseded') throw superseded()
+      return 'gone'
+    } catch (error) {
+      failure = { error }
+      throw error
     } finally {
-      commits.delete(work)
+      this.#turns.end(isAwaited, failure)
     }
   }
 
@@ -152,7 +171,7 @@ export class SessionState {
       userAgent: this.#exchange.header('user-agent')?.slice(0, 256),
       address: this.#exchange.address,
     }
-    await this.#exclusively(() =>
+    await this.#turns.alone(() =>
       this.#changes.handOver(async (changes) => {
         const supersededBy = this.#supersededBy
         this.#own(await rotation.login(this.#owned, changes, { principal, remembered, device, supersededBy }))
@@ -165,7 +184,7 @@ export class SessionState {
 
   /** Goes on with another state of the session, whose cookie is sent. */
   async replace(next: (owned: OwnedSession) => OwnedSession): Promise<void> {
-    await this.#exclusively(async () => {
+    await this.#turns.alone(async () => {
       if (!this.#owned) return
       this.#requireHeaders()
       this.#own(next(this.#owned))
@@ -175,7 +194,7 @@ export class SessionState {
   /** @returns Whether there is such a session still. */
   async readAgain(): Promise<boolean> {
     this.#refuseWhenUnavailable()
-    return this.#exclusively(async () => {
+    return this.#turns.alone(async () => {
       const owned = this.#owned
       if (!owned) return false
       const found = await this.#host.engine.resolve(owned.id)
@@ -197,7 +216,7 @@ export class SessionState {
     if (!this.#owned) return
     this.#requireHeaders()
     await this.commit()
-    await this.#exclusively(async () => {
+    await this.#turns.alone(async () => {
       if (!this.#owned) return
       const moved = await this.#host.rotation.regenerate(this.#owned)
       if (moved.kind === 'session') this.#own(moved)
@@ -209,7 +228,7 @@ export class SessionState {
     this.#refuseWhenUnavailable()
     // Its cookie is not cleared: the browser holds that of the login by now.
     if (this.#supersededBy !== undefined) return
-    await this.#exclusively(async () => {
+    await this.#turns.alone(async () => {
       const removed = this.#owned && (await this.#host.engine.remove(this.#owned.snapshot))
       if (removed?.kind === 'session') {
         const { key, principal } = removed.snapshot
@@ -235,66 +254,34 @@ export class SessionState {
     void this.commit().catch(() => undefined)
   }
 
-  async #commitInTurn(last: Change | undefined): Promise<CommitOutcome> {
-    while (this.#exclusive) await this.#exclusive
-    if (this.#gone) return 'gone'
-    if (!this.#owned) return this.#create(last)
-    const { snapshot } = this.#owned
-    const found = await this.#changes.handOver(
-      (changes) => this.#host.commits.commit(snapshot, changes),
-      last,
-    )
-    if (found.kind === 'session') {
-      await this.#renew(found.snapshot)
-      return 'written'
-    }
-    this.#end(found)
-    if (found.kind === 'superseded') throw superseded()
-    return 'gone'
-  }
-
   async #create(last: Change | undefined): Promise<CommitOutcome> {
     this.#requireHeaders()
-    return this.#exclusively(async () => {
+    return this.#turns.alone(async () => {
       this.#own(await this.#changes.handOver((changes) => this.#host.engine.create(changes), last))
       return 'written' as const
     })
   }
 
-  /** Takes over what a commit has stored. */
-  async #renew(snapshot: Snapshot): Promise<void> {
+  /** Takes over what a commit has stored. A promise when that has to be looked for. */
+  #renew(snapshot: Snapshot): Promise<void> | undefined {
     const owned = this.#owned
-    if (!owned) return
-    if (snapshot.key === owned.snapshot.key) {
-      if (snapshot.version <= owned.snapshot.version) return
-      const renewed = { id: owned.id, snapshot }
-      if (this.#host.values.followWrites) this.#own(renewed)
-      else this.#owned = renewed
-      return
-    }
-    // A parallel request rotated the session, and this one's id belongs to the key from before.
+    if (!owned) return undefined
+    if (snapshot.key !== owned.snapshot.key) return this.#follow(owned, snapshot)
+    if (snapshot.version <= owned.snapshot.version) return undefined
+    const renewed = { id: owned.id, snapshot }
+    if (this.#host.values.followWrites) this.#own(renewed)
+    else this.#owned = renewed
+    return undefined
+  }
+
+  /** A parallel request rotated the session, and this one's id belongs to the key from before. */
+  async #follow(owned: OwnedSession, snapshot: Snapshot): Promise<void> {
     const found = await this.#host.engine.resolve(owned.id)
     if (this.#owned !== owned) return
     // After the grace nobody learns the new id by the old one; the browser has it from the request that rotated.
     if (found.kind !== 'session') this.#owned = { id: owned.id, snapshot }
     else if (this.#exchange.headersSent) this.#owned = found
     else this.#own(found)
-  }
-
-  /** Creation, login, rotation and end change what all other operations build on: they run alone. */
-  async #exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
-    while (this.#exclusive || this.#changes.isSending) {
-      await this.#exclusive
-      await this.#changes.settle()
-    }
-    let release = (): void => undefined
-    this.#exclusive = new Promise((resolve) => (release = resolve))
-    try {
-      return await task()
-    } finally {
-      this.#exclusive = undefined
-      release()
-    }
   }
 
   #own(owned: OwnedSession): void {
@@ -335,14 +322,13 @@ export class SessionState {
   }
 
   #beforeHeaders(): Promise<void> | undefined {
-    if (this.#changes.isPending || this.#commits?.size || this.#exclusive) return this.#settle()
+    if (this.#changes.isPending || this.#turns.isBusy) return this.#settle()
     this.#writeCookie()
     return undefined
   }
 
   async #settle(): Promise<void> {
-    if (this.#commits) await Promise.all(this.#commits)
-    while (this.#exclusive) await this.#exclusive
+    await this.#turns.settle()
     this.#settling = true
     if (this.#changes.isPending) await this.commit()
     this.#settling = false

@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { createReadBatch } from './read-batch.ts'
 
-/** A back end that answers every key but those that begin with `no`, and notes what it was asked. */
+/** A back end that knows no key that begins with `no`, trips over `bad` ones, and notes what it was asked. */
 function createBackEnd() {
   const questions: (readonly string[])[] = []
   return {
     questions,
     async fetch(keys: readonly string[]) {
       questions.push(keys)
-      return new Map(keys.filter((key) => !key.startsWith('no')).map((key) => [key, `${key}!`]))
+      return (key: string, place: number) => {
+        if (key.startsWith('bad')) throw new Error(`${key} is damaged`)
+        return key.startsWith('no') ? undefined : `${keys[place]}!`
+      }
     },
   }
 }
@@ -44,7 +47,7 @@ describe('createReadBatch()', () => {
     const read = createReadBatch(async ([key = '']) => {
       const version = asked.push(key)
       await new Promise<void>((resolve) => answer.push(resolve))
-      return new Map([[key, version]])
+      return () => version
     })
     const first = read('a')
     while (asked.length < 1) await new Promise(setImmediate)
@@ -66,11 +69,20 @@ describe('createReadBatch()', () => {
     expect(questions).toEqual([['a', 'b'], ['c', 'd'], ['e']])
   })
 
+  it('rejects the calls for a key whose answer cannot be read, and no others', async () => {
+    const read = createReadBatch(createBackEnd().fetch)
+
+    const results = await Promise.allSettled(['a', 'bad', 'bad', 'b'].map(read))
+
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled'])
+    expect(results[1]).toMatchObject({ reason: { message: 'bad is damaged' } })
+  })
+
   it('rejects the calls of a question that failed, and no others', async () => {
     const read = createReadBatch(
       async (keys) => {
         if (keys.includes('bad')) throw new Error('away')
-        return new Map(keys.map((key) => [key, key]))
+        return (key) => key
       },
       { limit: 2 },
     )

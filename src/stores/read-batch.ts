@@ -19,9 +19,12 @@ export interface ReadBatchOptions {
 
 /** Somebody who waits for the answer to a key. */
 interface Reader<Answer> {
-  readonly resolve: (answer: Answer | undefined) => void
+  readonly resolve: (answer: Answer | Promise<Answer>) => void
   readonly reject: (error: unknown) => void
 }
+
+/** The answer to one of the keys asked for, by the key and its place among them. */
+export type AnswerOf<Answer> = (key: string, place: number) => Answer | Promise<Answer>
 
 /**
  * Creates a function that asks for one key, and does so together with the other calls of the same turn.
@@ -29,30 +32,27 @@ interface Reader<Answer> {
  * No call joins a question that is under way, so that each answer is newer than the call. Several calls for one key
  * share its answer. A rejected question rejects each of its calls.
  *
- * @param fetch Asks for several different keys at once. A key without an answer is left out.
+ * @param fetch Asks for several different keys at once. What it gives is asked for each key's answer: one that throws
+ * is no trouble for the others.
  */
 export function createReadBatch<Answer>(
-  fetch: (keys: readonly string[]) => Promise<ReadonlyMap<string, Answer>>,
+  fetch: (keys: readonly string[]) => Promise<AnswerOf<Answer>>,
   { limit = 64 }: ReadBatchOptions = {},
-): (key: string) => Promise<Answer | undefined> {
+): (key: string) => Promise<Answer> {
   let waiting = new Map<string, Reader<Answer>[]>()
 
   function flush(): void {
-    const batch = waiting
+    const batch = [...waiting]
     waiting = new Map()
-    const keys = [...batch.keys()]
-    for (let start = 0; start < keys.length; start += limit) void ask(keys.slice(start, start + limit), batch)
+    for (let start = 0; start < batch.length; start += limit) void ask(batch.slice(start, start + limit))
   }
 
-  async function ask(
-    keys: readonly string[],
-    batch: ReadonlyMap<string, readonly Reader<Answer>[]>,
-  ): Promise<void> {
+  async function ask(batch: readonly (readonly [string, readonly Reader<Answer>[]])[]): Promise<void> {
     try {
-      const answers = await fetch(keys)
-      for (const key of keys) for (const { resolve } of batch.get(key) ?? []) resolve(answers.get(key))
+      const answerOf = await fetch(batch.map(([key]) => key))
+      for (const [place, [key, readers]] of batch.entries()) answer(readers, () => answerOf(key, place))
     } catch (error) {
-      for (const key of keys) for (const { reject } of batch.get(key) ?? []) reject(error)
+      for (const [, readers] of batch) for (const { reject } of readers) reject(error)
     }
   }
 
@@ -65,4 +65,13 @@ export function createReadBatch<Answer>(
       if (readers) readers.push({ resolve, reject })
       else waiting.set(key, [{ resolve, reject }])
     })
+}
+
+function answer<Answer>(readers: readonly Reader<Answer>[], find: () => Answer | Promise<Answer>): void {
+  try {
+    const found = find()
+    for (const { resolve } of readers) resolve(found)
+  } catch (error) {
+    for (const { reject } of readers) reject(error)
+  }
 }

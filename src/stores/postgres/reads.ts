@@ -17,11 +17,6 @@ export function createReads(
   run: RunStatement,
   sql: PostgresStatements,
 ): (key: string) => Promise<StoredSession | undefined> {
-  const read = createReadBatch(async (keys) => {
-    const rows = await fetchRows(keys)
-    return new Map(rows.map((row) => [fromText(String(row[0])), row]))
-  })
-
   function fetchRows(keys: readonly string[]): Promise<readonly PostgresRow[]> {
     const [first, second] = keys
     // Its plan is a look into the index; that of several may become a bitmap.
@@ -29,11 +24,14 @@ export function createReads(
     return run(sql.readMany, [toArrayLiteral(keys.map(toText))])
   }
 
-  // Each reader decodes for itself: one damaged row is no trouble for the others.
-  return async (key) => {
-    const row = await read(key)
-    return row && decodeSession(row)
-  }
+  return createReadBatch(async (keys) => {
+    const rows = await fetchRows(keys)
+    const found = new Map(rows.map((row) => [fromText(String(row[0])), row]))
+    return (key) => {
+      const row = found.get(key)
+      return row && decodeSession(row)
+    }
+  })
 }
 
 /** Writes texts as a literal of `text[]`: neither client then has to know the type. */

@@ -56,7 +56,8 @@ export function createCommands(link: RedisLink, options: CommandOptions): RedisC
   async function attempt(script: RedisScript, { keys, args = [], wait }: ScriptCall): Promise<unknown> {
     const [first = ''] = keys
     const send = async (command: string, what: string) => {
-      const sent = [command, what, `${keys.length}`, ...keys, ...args.map(String)]
+      const sent = [command, what, `${keys.length}`, ...keys]
+      for (const arg of args) sent.push(String(arg))
       if (!wait) return link.send(first, sent)
       // WAIT counts replicas that have what was written by its own connection, so it goes where the script went.
       const [answer, acknowledged] = await link.sendPair(first, sent, waitCommand(wait))

@@ -19,9 +19,6 @@ export interface SessionKeys {
   readonly use: string
 }
 
-/** What the record and the use of a session hold. */
-type Pair = readonly [record: string | null, use: string | null]
-
 /**
  * Creates `read`.
  *
@@ -32,21 +29,6 @@ export function createReads(
   commands: RedisCommands,
   keysOf: (key: string) => SessionKeys,
 ): (key: string) => Promise<StoredSession | undefined> {
-  const readPair = createReadBatch<Pair>(readPairs, {
-    limit: link.isCluster ? 1 : BATCH,
-  })
-
-  async function readPairs(keys: readonly string[]): Promise<ReadonlyMap<string, Pair>> {
-    const names = keys.flatMap((key) => {
-      const { record, use } = keysOf(key)
-      return [record, use]
-    })
-    const values = (await commands.send(names[0] ?? '', 'MGET', ...names)) as readonly (string | null)[]
-    return new Map(
-      keys.map((key, index) => [key, [values[2 * index] ?? null, values[2 * index + 1] ?? null]]),
-    )
-  }
-
   /** Tells an absent key from one that holds no string, which no store wrote: MGET gives null for either. */
   async function isAbsent(key: string): Promise<boolean> {
     return String(await commands.send(key, 'TYPE', key)) === 'none'
@@ -57,14 +39,23 @@ export function createReads(
     throw corrupt(missing === 'record' ? 'record' : 'last use')
   }
 
-  function understand(key: string, pair: Pair | undefined): StoredSession | Promise<undefined> | undefined {
-    const [record, use] = pair ?? [null, null]
-    // The use expires with the session, to the millisecond of the server's clock.
-    if (record !== null && use !== null) return decodeSession(key, record, use)
-    if (record === use) return undefined
-    return explainHalf(key, record === null ? 'record' : 'use')
-  }
-
-  // No async function: this is on the path of every request.
-  return (key) => readPair(key).then((pair) => understand(key, pair))
+  return createReadBatch(
+    async (keys) => {
+      const names: string[] = []
+      for (const key of keys) {
+        const { record, use } = keysOf(key)
+        names.push(record, use)
+      }
+      const values = (await commands.send(names[0] ?? '', 'MGET', ...names)) as readonly (string | null)[]
+      return (key, place) => {
+        const record = values[2 * place] ?? null
+        const use = values[2 * place + 1] ?? null
+        // The use expires with the session, to the millisecond of the server's clock.
+        if (record !== null && use !== null) return decodeSession(key, record, use)
+        if (record === use) return undefined
+        return explainHalf(key, record === null ? 'record' : 'use')
+      }
+    },
+    { limit: link.isCluster ? 1 : BATCH },
+  )
 }

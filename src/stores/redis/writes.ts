@@ -23,7 +23,7 @@ interface Put {
   /** Record, use and, where keys are not spread, the index of its user. */
   readonly keys: readonly string[]
   /** Six arguments, see {@link putScript}. */
-  readonly args: readonly (string | number)[]
+  readonly args: readonly string[]
 }
 
 /** What writes need of the store. */
@@ -52,10 +52,14 @@ export function createWrites(
   const send = createWriteBatch<Put, WriteResult>(sendAll, { limit: link.isCluster ? 1 : BATCH })
 
   async function sendAll(puts: readonly Put[], since: number): Promise<readonly (WriteResult | Error)[]> {
-    const keys = puts.flatMap((put) => put.keys)
-    const args = puts.flatMap((put) => put.args)
-    const [, ...answers] = await commands.write(putScript, { keys, args, wait, since })
-    return puts.map((_, at) => readAnswer(answers[2 * at], answers[2 * at + 1]))
+    const keys: string[] = []
+    const args: string[] = []
+    for (const put of puts) {
+      keys.push(...put.keys)
+      args.push(...put.args)
+    }
+    const answers = await commands.write(putScript, { keys, args, wait, since })
+    return puts.map((_, at) => readAnswer(answers[2 * at + 1], answers[2 * at + 2]))
   }
 
   return (key, record, version, user) => {
@@ -64,7 +68,7 @@ export function createWrites(
     const indexed = user !== undefined && !link.isCluster
     const put: Put = {
       keys: indexed ? [recordKey, useKey, user] : [recordKey, useKey],
-      args: [version ?? '', body, use, liveUntil, keepUntil, indexed ? key : ''],
+      args: [`${version ?? ''}`, body, use, `${liveUntil}`, `${keepUntil}`, indexed ? key : ''],
     }
     if (user === undefined || indexed) return send(put)
     // The index first, or in the same step where keys are not spread: it may name too many sessions, never too few.
