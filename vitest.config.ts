@@ -4,8 +4,18 @@ import { defineConfig } from 'vitest/config'
 
 const src = fileURLToPath(new URL('./src/', import.meta.url))
 
-/** They mostly wait, for outages to pass and for what expires: two at once leave a quarter of two cores idle still. */
-const waitingTests = ['test/replicated.test.ts', 'test/store-recovery.test.ts']
+/** They mostly wait, for outages and servers, or promise no figures that a neighbour could spoil: two run at once. */
+const sharing = [
+  'test/examples.test.ts',
+  'test/fleet-engines.test.ts',
+  'test/hostile-input.test.ts',
+  'test/replicated.test.ts',
+  'test/round-trips.test.ts',
+  'test/sqlite-processes.test.ts',
+  'test/store-recovery.test.ts',
+  'test/stores-under-sessions.test.ts',
+  'test/tokens.test.ts',
+]
 
 /** Tests import the package by name, as users do, and get its sources. */
 const alias = [
@@ -36,8 +46,9 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
-          name: 'outages',
-          include: waitingTests,
+          name: 'sharing',
+          include: sharing,
+          globalSetup: ['test/support/build.ts'],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
@@ -49,7 +60,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
-          exclude: waitingTests,
+          exclude: sharing,
           globalSetup: ['test/support/build.ts'],
           // Figures are promised here, of servers that have the machine to themselves.
           fileParallelism: false,

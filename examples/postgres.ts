@@ -12,7 +12,7 @@ import { checkPostgresStore, createPostgresStore, migratePostgresStore } from 'c
 
 const pool = new Pool({
   connectionString: process.env['DATABASE_URL'] ?? 'postgres://127.0.0.1/postgres',
-  connectionTimeoutMillis: 1_000,
+  connectionTimeoutMillis: 2_000,
   keepAlive: true,
 })
 await migratePostgresStore(pool) // or in a step of the deployment, with a user who may create tables

@@ -24,8 +24,13 @@ export interface StoreGuardOptions {
 
 /** Two calls in a row that miss a deadline of half a second open the breaker within a second. */
 const FAILURES_TO_OPEN = 2
-/** While it is open, one call is let through this often to probe; milliseconds. */
+/** While it is open, a call is let through to probe so long after the last one has failed, in milliseconds. */
 const PROBE_INTERVAL = 250
+/**
+ * A probe without an answer is waited for so long before there is another, in milliseconds: each may be one more connection to
+ * a server that stands still, which has to look at all of them when it wakes up.
+ */
+const PROBE_PATIENCE = 2_000
 
 /**
  * Wraps a store. Whatever goes wrong in it becomes a {@link StoreUnavailableError} with its `cause`, but for
@@ -52,12 +57,12 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore | Re
       const waiting = deadlines.add(operation, reject)
       call().then(
         (result) => {
-          if (!deadlines.end(waiting)) return
+          if (!deadlines.end(waiting)) return breaker.wake(0)
           breaker.succeed()
           resolve(result)
         },
         (error: unknown) => {
-          if (!deadlines.end(waiting)) return
+          if (!deadlines.end(waiting)) return breaker.wake(PROBE_INTERVAL)
           if (error instanceof CorruptRecordError) breaker.succeed()
           reject(error instanceof CorruptRecordError ? error : tellFailure(operation, error))
         },
@@ -70,7 +75,7 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore | Re
       cause instanceof StoreUnavailableError
         ? cause
         : unavailable(`Cannot ${operation} as the ${store.name} store failed`, cause)
-    breaker.fail(error)
+    breaker.fail(error, PROBE_INTERVAL)
     return error
   }
 
@@ -78,7 +83,7 @@ export function guardStore<Store extends SessionStore | IndexedSessionStore | Re
     const error = unavailable(
       `Cannot ${operation} as the ${store.name} store gave no answer in ${timeout} ms`,
     )
-    breaker.fail(error)
+    breaker.fail(error, PROBE_PATIENCE - timeout)
     return error
   }
 
@@ -123,7 +128,10 @@ interface Breaker {
   /** Whether a call may go to the store. Whoever enters tells how it ended. */
   enter(): boolean
   succeed(): void
-  fail(error: Error): void
+  /** @param pause Until the next probe, in milliseconds. */
+  fail(error: Error, pause: number): void
+  /** Lets a probe be sent after this pause at the latest: what was given up has come to an end after all. */
+  wake(pause: number): void
 }
 
 /**
@@ -163,12 +171,15 @@ function createBreaker({ timeout, onDown, onUp }: StoreGuardOptions): Breaker {
       open = false
       onUp(Math.round(succeededAt - openedAt))
     },
-    fail(error) {
+    fail(error, pause) {
       const now = performance.now()
-      probeAt = now + PROBE_INTERVAL
+      probeAt = now + Math.max(PROBE_INTERVAL, pause)
       failures += 1
       cause = error
       isOpen(now)
+    },
+    wake(pause) {
+      probeAt = Math.min(probeAt, performance.now() + pause)
     },
   }
 }

@@ -31,6 +31,17 @@ async function timed<Result>(promise: Promise<Result>): Promise<{ took: number; 
   return outcome[0]
 }
 
+/** A user whose store has gone away, so that the next request probes it. */
+async function createOutage(call: (next: () => Promise<unknown>) => Promise<unknown>) {
+  const trial = createTrial()
+  const { id } = await createUser(trial)
+  trial.store.intercept = refuse
+  for (let at = 0; at < 5; at++) await timed(createBrowser(id).begin(trial.here))
+  await vi.advanceTimersByTimeAsync(10_000)
+  trial.store.intercept = (_call, next) => call(next)
+  return { trial, id }
+}
+
 const operations = {
   load: (trial: Trial, id: string | undefined) => createBrowser(id).begin(trial.here),
   'update of a stranger': async (trial: Trial) => {
@@ -130,21 +141,16 @@ describe('createSessions() on a store that gives no answer', () => {
   })
 
   it('probes a store that was away by one request at a time, and recovers by the first success', async () => {
-    const trial = createTrial()
-    const { id } = await createUser(trial)
+    const { trial, id } = await createOutage(hang)
     const happened = listen(trial.here)
-    trial.store.intercept = refuse
-    for (let at = 0; at < 5; at++) await timed(createBrowser(id).begin(trial.here))
-    await vi.advanceTimersByTimeAsync(10_000)
     const asked = trial.store.calls.length
-    trial.store.intercept = hang
 
     const crowd = Promise.allSettled(Array.from({ length: 30 }, () => createBrowser(id).begin(trial.here)))
     await vi.advanceTimersByTimeAsync(1_000)
     await crowd
     const probes = trial.store.calls.length - asked
     trial.store.intercept = (_call, next) => next()
-    await vi.advanceTimersByTimeAsync(600)
+    await vi.advanceTimersByTimeAsync(1_100)
     const { result } = await timed(createBrowser(id).begin(trial.here))
     const after = await Promise.all(Array.from({ length: 10 }, () => createBrowser(id).begin(trial.here)))
 
@@ -153,6 +159,46 @@ describe('createSessions() on a store that gives no answer', () => {
     for (const { session } of after) expect(session.principal).toBe('ada')
     expect(happened.map(({ name }) => name)).toEqual(['storeDown', 'storeUp'])
     expect(happened[1]?.event).toMatchObject({ downtime: expect.any(Number) as unknown })
+  })
+
+  it('sends no second probe for 2 s while one has no answer: each may be a connection that the store has to look at', async () => {
+    const { trial, id } = await createOutage(hang)
+    const asked = trial.store.calls.length
+
+    for (let at = 0; at < 39; at++) {
+      createBrowser(id)
+        .begin(trial.here)
+        .catch(() => undefined)
+      await vi.advanceTimersByTimeAsync(50)
+    }
+    const probes = trial.store.calls.length - asked
+    await vi.advanceTimersByTimeAsync(60)
+    await timed(createBrowser(id).begin(trial.here))
+
+    expect(probes).toBe(1)
+    expect(trial.store.calls.length - asked).toBe(2)
+  })
+
+  it.for([
+    ['is answered', 0],
+    ['fails', 250],
+  ] as const)('sends the next probe soon after one %s that was given up', async ([ending, pause]) => {
+    const settle: ((error?: Error) => void)[] = []
+    const { trial, id } = await createOutage((next) => {
+      return new Promise<void>((resolve, reject) =>
+        settle.push((error) => (error ? reject(error) : resolve())),
+      ).then(next)
+    })
+    await timed(createBrowser(id).begin(trial.here))
+    const { took } = await timed(createBrowser(id).begin(trial.here))
+    expect(took).toBeLessThanOrEqual(10)
+
+    settle.at(-1)?.(ending === 'fails' ? new Error('ETIMEDOUT') : undefined)
+    await vi.advanceTimersByTimeAsync(pause)
+    trial.store.intercept = (_call, next) => next()
+    const { result } = await timed(createBrowser(id).begin(trial.here))
+
+    expect(result).toMatchObject({ session: { principal: 'ada' } })
   })
 
   it('is not taken for away because one call failed now and then', async () => {

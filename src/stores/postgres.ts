@@ -69,7 +69,8 @@ export interface PostgresStoreOptions extends PostgresTableOptions {
   /**
    * How long `pg` waits for an answer before it gives a connection up and opens another, in milliseconds; 0 for ever.
    * Without it, connections that a firewall has forgotten keep a pool busy for a quarter of an hour. `postgres` has no
-   * such thing.
+   * such thing. One connection of a pool of several is kept for a minute: a server that merely stood still answers on it at
+   * once.
    *
    * @default 2_000
    */
@@ -101,8 +102,8 @@ export type PostgresStore = IndexedSessionStore & Required<Pick<SessionStore, 'n
  * @throws {TypeError} when the client is of neither kind.
  * @example
  * ```ts
- * const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: 1_000, keepAlive: true })
- * // or: const pool = postgres(connectionString, { connect_timeout: 1, fetch_types: false })
+ * const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: 2_000, keepAlive: true })
+ * // or: const pool = postgres(connectionString, { connect_timeout: 2, fetch_types: false })
  * await migratePostgresStore(pool)
  * for (const warning of await checkPostgresStore(pool)) console.warn(warning)
  * const sessions = createSessions(createPostgresStore(pool))
@@ -119,7 +120,7 @@ export function createPostgresStore(
     )
   }
   const names = nameTables(options)
-  const run = createRunner(client, names, { prepare, queryTimeout })
+  const run = createRunner(client, names, { prepare, queryTimeout, keepsOne: true })
   const sql = writeStatements(names)
 
   return {

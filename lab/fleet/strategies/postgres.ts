@@ -17,7 +17,7 @@ import { describeMissing } from '../missing-servers.ts'
 import { NEAR_CACHE_BOUND, type Strategy, type StrategyContext } from '../strategy.ts'
 
 /** How long a connection may take, in milliseconds. */
-const CONNECT_TIMEOUT = 1_000
+const CONNECT_TIMEOUT = 2_000
 
 /** Every read asks the database. */
 export const postgres: Strategy = {
@@ -74,7 +74,7 @@ async function openPool({ addresses }: StrategyContext): Promise<Pool> {
   const { Pool } = await import('pg')
   const pool = new Pool({
     connectionString: addresses.url ?? '',
-    max: 10,
+    max: 4,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     keepAlive: true,
   })

@@ -120,20 +120,18 @@ describeWith(['postgresql'], 'createPostgresStore() in trouble', () => {
     30_000,
   )
 
-  it('gives up the connections of a pool on which no answer comes, so that others take their place', async () => {
-    const { schema, store: direct, now } = await createTrial()
-    await direct.create('key', recordAt(now()))
-    const cutter = await createCutter({ host: '127.0.0.1', port: engine().port })
-    onCleanup(() => cutter.close())
-    const connectionString = url().replace(/:\d+\//, `:${cutter.port}/`)
-    const pool = new pg.Pool({ connectionString, max: 2, connectionTimeoutMillis: 300 })
+  it('gives up the connections of a pool on which no answer comes, all but one, whose answer still counts', async () => {
+    const { schema } = await createTrial()
+    const pool = new pg.Pool({ connectionString: url(), max: 3, connectionTimeoutMillis: 300 })
     onCleanup(() => pool.end())
     const store = createPostgresStore(pool, { schema, queryTimeout: 300 })
-    await Promise.all([store.now(), store.now()])
+    await Promise.all([store.now(), store.now(), store.now()])
 
-    cutter.cut()
+    await engine().pause()
+    const kept = store.now()
     const late = await Promise.allSettled(Array.from({ length: 6 }, () => store.now()))
     const left = { connections: pool.totalCount, waiting: pool.waitingCount }
+    await engine().resume()
 
     expect(late.map((result) => result.status === 'rejected' && result.reason.message)).toEqual(
       [
@@ -142,7 +140,23 @@ describeWith(['postgresql'], 'createPostgresStore() in trouble', () => {
         ...Array.from({ length: 4 }, () => expect.stringContaining('no connection became free in time')),
       ].map((reason) => (typeof reason === 'string' ? expect.stringContaining(reason) : reason)),
     )
-    expect(left).toEqual({ connections: 0, waiting: 0 })
+    expect(left).toEqual({ connections: 1, waiting: 0 })
+    expect(await kept).toBeGreaterThan(0)
+  })
+
+  it('keeps none of a pool of one: there would be no other', async () => {
+    const { schema } = await createTrial()
+    const pool = new pg.Pool({ connectionString: url(), max: 1, connectionTimeoutMillis: 300 })
+    onCleanup(() => pool.end())
+    const store = createPostgresStore(pool, { schema, queryTimeout: 300 })
+    await store.now()
+
+    await engine().pause()
+    const asked = await Promise.allSettled([store.now()])
+    await engine().resume()
+
+    expect(asked).toMatchObject([{ status: 'rejected' }])
+    expect(pool.totalCount).toBe(0)
   })
 
   it('does not let the death of an idle connection end the process, and works on', async () => {

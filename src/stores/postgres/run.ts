@@ -25,7 +25,17 @@ export interface RunnerOptions {
   readonly prepare: boolean
   /** How long `pg` waits for an answer before it gives the connection up, in milliseconds; 0 for ever. */
   readonly queryTimeout: number
+  /** Whether one statement at a time is waited for much longer, see {@link LONG_WAIT}. @default false */
+  readonly keepsOne?: boolean
 }
+
+/**
+ * How long one statement at a time of a pool waits for its answer, in milliseconds.
+ *
+ * A server that merely stood still gives it at once, on the connection that it has. All connections that were given up it
+ * must look at first, before it makes a new one.
+ */
+const LONG_WAIT = 60_000
 
 /**
  * Creates the function that runs statements.
@@ -57,25 +67,39 @@ function sendByPostgresJs(
   return (text, parameters) => client.unsafe(text, [...parameters], { prepare }).values()
 }
 
-function sendByPg(client: PgClient, { prepare, queryTimeout }: RunnerOptions): Send {
+function sendByPg(client: PgClient, { prepare, queryTimeout, keepsOne = false }: RunnerOptions): Send {
   if (typeof client?.query !== 'function') {
     throw new TypeError('Cannot create a PostgreSQL store as the client is neither of pg nor of postgres')
   }
   surviveLostConnections(client)
   const nameOf = nameStatements()
   const takeTurn = createTurns(client)
+  const mayWait = keepsOne && queryTimeout > 0 && hasSeveral(client)
+  let isWaiting = false
   return async (text, values) => {
+    const waits = mayWait && !isWaiting
+    if (waits) isWaiting = true
     const name = prepare && values.length > 0 ? { name: nameOf(text) } : undefined
     const query: PgQuery = {
       ...name,
       text,
       values: [...values],
       rowMode: 'array',
-      query_timeout: queryTimeout,
+      query_timeout: waits ? Math.max(queryTimeout, LONG_WAIT) : queryTimeout,
     }
-    const { rows } = await takeTurn(() => client.query(query))
-    return rows
+    try {
+      const { rows } = await takeTurn(() => client.query(query))
+      return rows
+    } finally {
+      if (waits) isWaiting = false
+    }
   }
+}
+
+/** Whether a client is a pool that has others when one of its connections is kept waiting. */
+function hasSeveral(client: PgClient): boolean {
+  const { options } = client as { readonly options?: { readonly max?: number } }
+  return 'totalCount' in client && (options?.max ?? 0) > 1
 }
 
 /** Names a statement by its text, so that neither two tables nor two releases on one connection take the same name. */
