@@ -11,24 +11,13 @@ import { createSessions } from '../session/sessions.ts'
 import { createMemcachedClient, createMemcachedStore } from './memcached.ts'
 import { epochId, sessionItem } from './memcached/items.ts'
 import { createPlacement } from './memcached/placement.ts'
-import { CorruptRecordError, type SessionRecord } from './store.ts'
+import { CorruptRecordError } from './store.ts'
+import { recordNow } from '../../test/support/records.ts'
 
 const DAY = 86_400_000
 
 const mintKey = () => randomBytes(32).toString('base64url')
 const addressesOf = ({ engines }: EngineGroup) => engines.map(({ port }) => `127.0.0.1:${port}`)
-
-function recordAt(changes: Partial<SessionRecord> = {}): SessionRecord {
-  const now = Date.now()
-  return {
-    data: '{}',
-    principal: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
-  }
-}
 
 function createSignal() {
   let give: () => void = () => undefined
@@ -121,7 +110,7 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
 
     for (let round = 0; round < 60; round++) {
       const key = mintKey()
-      await store.create(key, recordAt({ principal: 'ada' }))
+      await store.create(key, recordNow({ principal: 'ada' }))
       let deleted = false
       const writers = Array.from({ length: 8 }, async (_, index) => {
         const own = index % 2 === 0 ? store : peer
@@ -147,10 +136,10 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
   ])('ends what a write leaves to %s when the user was revoked before it', async (_whom, principal) => {
     const { store, peer } = createTrial()
     const key = mintKey()
-    await store.create(key, recordAt({ principal: 'ada' }))
+    await store.create(key, recordNow({ principal: 'ada' }))
 
     await peer.revokeAll('ada')
-    const left = await store.write(key, 1, recordAt({ principal }))
+    const left = await store.write(key, 1, recordNow({ principal }))
 
     expect(left).toEqual({ outcome: 'gone' })
     expect(await store.read(key)).toBeUndefined()
@@ -174,9 +163,9 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
       },
     }))
     const store = createMemcachedStore({ nodes }, { prefix })
-    await store.create(key, recordAt({ principal: 'ada' }))
+    await store.create(key, recordNow({ principal: 'ada' }))
 
-    const writing = store.write(key, 1, recordAt({ principal: 'eve' }))
+    const writing = store.write(key, 1, recordNow({ principal: 'eve' }))
     await reached.given
     await peer.revokeAll('ada')
     open.give()
@@ -210,14 +199,14 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
       },
     }))
     const slow = createMemcachedStore({ nodes }, { prefix })
-    await store.create(old, recordAt({ principal: 'ada' }))
-    await store.create(mintKeyOn(1), recordAt({ principal: 'ada' }))
+    await store.create(old, recordNow({ principal: 'ada' }))
+    await store.create(mintKeyOn(1), recordNow({ principal: 'ada' }))
 
     const revoking = slow.revokeAll('ada')
     await ended.given
     // What the engine does to give a session a new id.
-    await store.create(moved, recordAt({ principal: 'ada' }))
-    const retired = await store.write(old, 1, recordAt({ principal: '' }))
+    await store.create(moved, recordNow({ principal: 'ada' }))
+    const retired = await store.write(old, 1, recordNow({ principal: '' }))
     open.give()
     await revoking
 
@@ -228,7 +217,7 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
   it('keeps the session that stays through a revocation that comes between the two steps of another', async () => {
     const { client, prefix, peer } = createTrial()
     const key = mintKey()
-    await peer.create(key, recordAt({ principal: 'ada' }))
+    await peer.create(key, recordNow({ principal: 'ada' }))
     /** A store whose swap of the epoch waits to be let through. */
     const createHeld = () => {
       const [reached, open] = [createSignal(), createSignal()]
@@ -264,12 +253,12 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
   it("takes a user's sessions for gone when memcached has dropped the item of the user", async () => {
     const { store, peer, client, prefix } = createTrial()
     const key = mintKey()
-    await store.create(key, recordAt({ principal: 'ada' }))
+    await store.create(key, recordNow({ principal: 'ada' }))
 
     for (const node of client.nodes) await node.meta(`md ${prefix}e:${epochId('ada')}`)
     const missed = await store.read(key)
     await Promise.all(
-      Array.from({ length: 8 }, () => store.create(mintKey(), recordAt({ principal: 'ada' }))),
+      Array.from({ length: 8 }, () => store.create(mintKey(), recordNow({ principal: 'ada' }))),
     )
 
     expect(missed).toBeUndefined()
@@ -280,7 +269,7 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
   it('sends what is asked in one turn in one write for each server', async () => {
     const { store } = createTrial()
     const keys = Array.from({ length: 50 }, mintKey)
-    for (const key of keys) await store.create(key, recordAt({ principal: 'ada' }))
+    for (const key of keys) await store.create(key, recordNow({ principal: 'ada' }))
     const writes = vi.spyOn(Socket.prototype, 'uncork')
     onTestFinished(() => writes.mockRestore())
 
@@ -293,9 +282,9 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
   it('tells that a session is larger than an item may be, and keeps what was there', async () => {
     const { store } = createTrial()
     const key = mintKey()
-    await store.create(key, recordAt({ data: 'small' }))
+    await store.create(key, recordNow({ data: 'small' }))
 
-    const writing = store.write(key, 1, recordAt({ data: 'x'.repeat(1_048_576) }))
+    const writing = store.write(key, 1, recordNow({ data: 'x'.repeat(1_048_576) }))
 
     await expect(writing).rejects.toThrow(RangeError)
     await expect(writing).rejects.toThrow(/end at 1048576: keep what is large elsewhere/)
@@ -305,7 +294,7 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
   it('sets a damaged record aside exactly once', async () => {
     const { store, peer, corrupt } = createTrial()
     const key = mintKey()
-    await store.create(key, recordAt({ principal: 'ada' }))
+    await store.create(key, recordNow({ principal: 'ada' }))
     await corrupt(key)
 
     await expect(store.read(key)).rejects.toThrow(CorruptRecordError)
@@ -318,7 +307,7 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
   it('keeps data and users that UTF-8 would not give back', async () => {
     const { store } = createTrial()
     const key = mintKey()
-    const record = recordAt({ data: 'a\ud800b\0\r\nEN\r\n', principal: '\udc00\n' })
+    const record = recordNow({ data: 'a\ud800b\0\r\nEN\r\n', principal: '\udc00\n' })
 
     await store.create(key, record)
     await store.revokeAll('\udc01\n')
@@ -332,7 +321,7 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
 
     for (const days of [29, 30, 31, 400]) {
       const key = mintKey()
-      await store.create(key, recordAt({ expiresAt: Date.now() + days * DAY, principal: `of ${days}` }))
+      await store.create(key, recordNow({ expiresAt: Date.now() + days * DAY, principal: `of ${days}` }))
       const reply = await client.nodes[placement(key)]?.meta(`mg ${sessionItem(prefix, key)} t`)
 
       const more = Number(/ t(-?\d+)/.exec(reply?.line ?? '')?.[1]) - days * 86_400
@@ -355,7 +344,7 @@ describeWith(['memcached'], 'createMemcachedStore()', () => {
 
   it('tells how full the servers are', async () => {
     const { store } = createTrial()
-    await store.create(mintKey(), recordAt())
+    await store.create(mintKey(), recordNow())
 
     const stats = await store.stats()
 

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { missingCapability, storeContract, type StoreTrial } from '../conformance/store-contract.ts'
 import { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from './memory.ts'
-import type { SessionRecord, SweptSession } from './store.ts'
+import type { SweptSession } from './store.ts'
+import { recordAt } from '../../test/support/records.ts'
 
 const START = Date.UTC(2026, 0, 1)
 const DAY = 86_400_000
@@ -20,17 +21,6 @@ function createTrial(options: MemoryStoreOptions = {}): Trial {
       time += milliseconds
     },
     jumps: true,
-  }
-}
-
-function recordAt(now: number, changes: Partial<SessionRecord> = {}): SessionRecord {
-  return {
-    data: '{"cart":["coat"]}',
-    principal: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
   }
 }
 

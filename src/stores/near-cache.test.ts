@@ -8,23 +8,12 @@ import {
   CorruptRecordError,
   type IndexedSessionStore,
   type RevokingSessionStore,
-  type SessionRecord,
   type SessionStore,
   StoreUnavailableError,
 } from './store.ts'
+import { recordAt } from '../../test/support/records.ts'
 
 const START = Date.UTC(2026, 0, 1)
-
-function recordAt(now: number, changes: Partial<SessionRecord> = {}): SessionRecord {
-  return {
-    data: '{}',
-    principal: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
-  }
-}
 
 /** A memory store as back end, a cache before it, and the store as another server has it: without the cache. */
 function createTrial(options: NearCacheOptions = {}, change?: (store: MemoryStore) => MemoryStore) {

@@ -4,7 +4,8 @@ import postgres, { type Sql } from 'postgres'
 import { expect, expectTypeOf, it } from 'vitest'
 import { missingCapability, storeContract } from '../conformance/store-contract.ts'
 import { describeWith } from '../../test/support/engines.ts'
-import { clientKinds, recordAt, START, usePostgres } from '../../test/support/postgres-trial.ts'
+import { clientKinds, START, usePostgres } from '../../test/support/postgres-trial.ts'
+import { recordAt } from '../../test/support/records.ts'
 import {
   createPostgresStore,
   migratePostgresStore,

@@ -14,10 +14,10 @@ import { createRedisStore, type RedisClient, type RedisStoreOptions } from './re
 import {
   CorruptRecordError,
   type IndexedSessionStore,
-  type SessionRecord,
   type SessionStore,
   StoreUnavailableError,
 } from './store.ts'
+import { userNow } from '../../test/support/records.ts'
 
 describeWith(['redis-server'], 'createRedisStore() on one server', () => {
   let server: Redis
@@ -46,7 +46,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
 
   it('keeps record and last use under keys of one slot, which outlive the session by half an idle span', async () => {
     const { store, send, prefix } = await createTrial()
-    const record = recordNow({ principal: undefined })
+    const record = userNow({ principal: undefined })
 
     await store.create('key', record)
     const keys = await send('', 'KEYS', `${prefix}*`)
@@ -60,9 +60,9 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
 
   it('leaves no key without an expiry', async () => {
     const { store, send, prefix } = await createTrial()
-    const record = recordNow()
+    const record = userNow()
     const created = await store.create('key', record)
-    await store.write('key', created.outcome === 'written' ? created.version : 0, recordNow())
+    await store.write('key', created.outcome === 'written' ? created.version : 0, userNow())
     await store.touch('key', record.lastSeenAt + 90_000, record.expiresAt + 90_000)
     await store.create('other', record)
     await store.quarantine('other')
@@ -76,7 +76,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
 
   it('prolongs the record and the entry of its user only when a touch outlives them', async () => {
     const { store, send, prefix } = await createTrial()
-    const record = recordNow({ principal: mintUser() })
+    const record = userNow({ principal: mintUser() })
     await store.create('key', record)
     const look = async () => {
       const [index = ''] = (await send('', 'KEYS', `${prefix}p:*`)) as string[]
@@ -102,15 +102,15 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
 
   it('gives versions by the clock, so that a server that has lost writes does not give one twice', async () => {
     const { store, send, prefix } = await createTrial()
-    const created = await store.create('key', recordNow())
+    const created = await store.create('key', userNow())
     const version = created.outcome === 'written' ? created.version : 0
     const names = [`${prefix}s:{key}`, `${prefix}u:{key}`] as const
     const [record, use] = (await send('', 'MGET', ...names)) as [string, string]
-    const lost = await store.write('key', version, recordNow())
+    const lost = await store.write('key', version, userNow())
 
     // The primary that took over had not seen the write.
     await send('', 'MSET', names[0], record, names[1], use)
-    const written = await store.write('key', version, recordNow())
+    const written = await store.write('key', version, userNow())
 
     expect(written.outcome).toBe('written')
     expect(written).not.toEqual(lost)
@@ -119,11 +119,11 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
 
   it('sends its scripts again after the server has forgotten them', async () => {
     const { store, send } = await createTrial()
-    await store.create('key', recordNow())
+    await store.create('key', userNow())
 
     await send('', 'SCRIPT', 'FLUSH')
     const [created, touched] = await Promise.all([
-      store.create('other', recordNow()),
+      store.create('other', userNow()),
       store.touch('key', Date.now(), Date.now() + 90_000),
     ])
 
@@ -136,15 +136,15 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     const { client, send, close } = await openNodeRedis(own.url)
     onTestFinished(() => void close())
     const store = createRedisStore(client)
-    const created = await store.create('key', recordNow())
+    const created = await store.create('key', userNow())
     const version = created.outcome === 'written' ? created.version : 0
 
     await send('', 'FLUSHALL')
 
-    expect(await store.write('key', version, recordNow())).toEqual({ outcome: 'gone' })
+    expect(await store.write('key', version, userNow())).toEqual({ outcome: 'gone' })
     expect(await store.touch('key', Date.now(), Date.now() + 90_000)).toBe(false)
     expect(await store.list('ada')).toEqual([])
-    expect((await store.create('new', recordNow())).outcome).toBe('written')
+    expect((await store.create('new', userNow())).outcome).toBe('written')
   })
 
   it.each([
@@ -156,15 +156,15 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     ['a last use that is no number', (prefix: string) => ['SET', `${prefix}u:{key}`, 'x y']],
   ] as const)('takes %s for corrupt until it was set aside', async (_what, damage) => {
     const { store, send, prefix } = await createTrial()
-    await store.create('key', recordNow())
+    await store.create('key', userNow())
     const command = damage(prefix)
     await send('', 'DEL', command[1] ?? '')
     await send('', ...command)
 
     await expect(store.read('key')).rejects.toThrow(CorruptRecordError)
     const outcomes = await Promise.all([
-      store.write('key', 1, recordNow()).then(({ outcome }) => outcome),
-      store.create('key', recordNow()).then(({ outcome }) => outcome),
+      store.write('key', 1, userNow()).then(({ outcome }) => outcome),
+      store.create('key', userNow()).then(({ outcome }) => outcome),
     ])
     const aside = [await store.quarantine('key'), await store.quarantine('key')]
 
@@ -177,7 +177,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
   it('takes those out of the index of a user that are no sessions of theirs, but for what is just being created', async () => {
     const { store, send, prefix } = await createTrial()
     const user = mintUser()
-    await store.create('key', recordNow({ principal: user }))
+    await store.create('key', userNow({ principal: user }))
     const [index = ''] = (await send('', 'KEYS', `${prefix}p:*`)) as string[]
     const now = Math.floor(Date.now() / 1_000)
     const scoreOf = (enteredAt: number) => `${(now + 60) * 2 ** 20 + (enteredAt % 2 ** 20)}`
@@ -196,7 +196,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
   ])('lists a session %s to another key', async (_what, moves) => {
     const { client, store, prefix } = await createTrial()
     const user = mintUser()
-    const created = await store.create('key 0', recordNow({ principal: user }))
+    const created = await store.create('key 0', userNow({ principal: user }))
     let version = created.outcome === 'written' ? created.version : 0
     let reads = 0
     const slow = new Proxy(client, {
@@ -205,8 +205,8 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
         return async (args: string[]) => {
           if (args[0] === 'MGET' && reads <= moves) {
             const at = reads++
-            const next = await store.create(`key ${at + 1}`, recordNow({ principal: user }))
-            await store.write(`key ${at}`, version, recordNow({ principal: '' }))
+            const next = await store.create(`key ${at + 1}`, userNow({ principal: user }))
+            await store.write(`key ${at}`, version, userNow({ principal: '' }))
             version = next.outcome === 'written' ? next.version : 0
           }
           return target.sendCommand(args)
@@ -223,7 +223,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
   it('lists a session that is created and moved on after its key was looked at', async () => {
     const { client, store, send, prefix } = await createTrial()
     const user = mintUser()
-    const created = await store.create('old', recordNow({ principal: user }))
+    const created = await store.create('old', userNow({ principal: user }))
     const [index = ''] = (await send('', 'KEYS', `${prefix}p:*`)) as string[]
     // As on a cluster: the index names the new key before its record is there.
     await send('', 'ZADD', index, `${(Math.floor(Date.now() / 1_000) + 60) * 2 ** 20}`, 'new')
@@ -234,9 +234,9 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
         return async (args: string[]) => {
           if (args[0] !== 'MGET' || reads++ > 0) return target.sendCommand(args)
           const answers = (await target.sendCommand(args)) as unknown[]
-          await store.create('new', recordNow({ principal: user }))
+          await store.create('new', userNow({ principal: user }))
           const version = created.outcome === 'written' ? created.version : 0
-          await store.write('old', version, recordNow({ principal: '' }))
+          await store.write('old', version, userNow({ principal: '' }))
           const old = args.indexOf(`${prefix}s:{old}`) - 1
           const now = (await target.sendCommand(['MGET', ...args.slice(old + 1, old + 3)])) as unknown[]
           return answers.with(old, now[0]).with(old + 1, now[1])
@@ -254,18 +254,18 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     const { store, send } = await createTrial()
     const users = ['ada', 'bob', undefined]
     const created = await Promise.all(
-      users.map((principal, at) => store.create(`${at}`, recordNow({ principal }))),
+      users.map((principal, at) => store.create(`${at}`, userNow({ principal }))),
     )
     const versions = created.map((result) => (result.outcome === 'written' ? result.version : 0))
     await send('', 'CONFIG', 'RESETSTAT')
 
     const results = await Promise.all([
-      store.write('0', versions[0] ?? 0, recordNow({ data: 'first' })),
-      store.write('0', versions[0] ?? 0, recordNow({ data: 'second' })),
-      store.write('2', versions[2] ?? 0, recordNow({ data: 'third', principal: undefined })),
-      store.write('none', 1, recordNow()),
-      store.create('1', recordNow()),
-      store.create('new', recordNow({ principal: 'bob' })),
+      store.write('0', versions[0] ?? 0, userNow({ data: 'first' })),
+      store.write('0', versions[0] ?? 0, userNow({ data: 'second' })),
+      store.write('2', versions[2] ?? 0, userNow({ data: 'third', principal: undefined })),
+      store.write('none', 1, userNow()),
+      store.create('1', userNow()),
+      store.create('new', userNow({ principal: 'bob' })),
     ])
 
     expect(results.map(({ outcome }) => outcome)).toEqual([
@@ -291,11 +291,11 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     await send(index, 'SET', index, 'damaged')
 
     const ended = await Promise.allSettled([
-      store.create('a', recordNow()),
-      store.create('b', recordNow({ principal: 'eve' })),
-      store.create('c', recordNow()),
+      store.create('a', userNow()),
+      store.create('b', userNow({ principal: 'eve' })),
+      store.create('c', userNow()),
     ])
-    const alone = await store.create('d', recordNow({ principal: 'eve' })).catch((error: unknown) => error)
+    const alone = await store.create('d', userNow({ principal: 'eve' })).catch((error: unknown) => error)
 
     expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(ended[1]).toMatchObject({ reason: expect.any(StoreUnavailableError) as unknown })
@@ -310,13 +310,13 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     onTestFinished(() => void close())
     const store = createRedisStore(client, { writeTimeout: 300 })
     await store.now()
-    const created = await store.create('key', recordNow())
+    const created = await store.create('key', userNow())
     const version = created.outcome === 'written' ? created.version : 0
 
     await own.engines[0]?.pause()
     const writes = Promise.allSettled([
-      store.write('key', version, recordNow({ data: 'late' })),
-      store.create('other', recordNow()),
+      store.write('key', version, userNow({ data: 'late' })),
+      store.create('other', userNow()),
       store.delete('key'),
     ])
     await delay(400)
@@ -344,7 +344,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     clock.mockImplementation(() => ahead - 60_000)
     onTestFinished(() => clock.mockRestore())
 
-    const created = await store.create('key', recordNow())
+    const created = await store.create('key', userNow())
 
     expect(created.outcome).toBe('written')
   })
@@ -360,7 +360,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
       const { client, close } = await open(own.url)
       onTestFinished(() => void close())
       const store = createRedisStore(client)
-      await store.create('key', recordNow())
+      await store.create('key', userNow())
 
       await own.engines[0]?.kill()
       await delay(100)
@@ -387,7 +387,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     const { client, close } = await openNodeRedis(own.url)
     onTestFinished(() => void close())
     const store = createRedisStore(client)
-    await store.create('key', recordNow())
+    await store.create('key', userNow())
 
     await own.engines[0]?.pause()
     const reads = Array.from({ length: 100 }, () => store.read('key'))
@@ -401,7 +401,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
   it('refuses a write that too few replicas have, and says so', async () => {
     const { store } = await createTrial({ wait: { replicas: 1, timeout: 20 } })
 
-    const create = store.create('key', recordNow())
+    const create = store.create('key', userNow())
 
     await expect(create).rejects.toThrow(
       new StoreUnavailableError(
@@ -416,7 +416,7 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     client.destroy()
 
     const error = await store
-      .create('secret-key', recordNow({ principal: 'secret-user', data: 'secret-data' }))
+      .create('secret-key', userNow({ principal: 'secret-user', data: 'secret-data' }))
       .catch((error: unknown) => error)
 
     expect(error).toBeInstanceOf(StoreUnavailableError)
@@ -448,18 +448,6 @@ describeWith(['redis-server'], 'createRedisStore()', () => {
     expect(() => createRedisStore(client, options)).toThrow(message)
   })
 })
-
-function recordNow(changes: Partial<SessionRecord> = {}): SessionRecord {
-  const now = Date.now()
-  return {
-    data: '{}',
-    principal: 'ada',
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
-  }
-}
 
 function mintUser(): string {
   return `ada-${randomBytes(8).toString('hex')}`

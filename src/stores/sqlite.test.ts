@@ -11,7 +11,8 @@ import {
   type SqliteDatabase,
   type SqliteStoreOptions,
 } from './sqlite.ts'
-import { CorruptRecordError, type SessionRecord, StoreUnavailableError } from './store.ts'
+import { CorruptRecordError, StoreUnavailableError } from './store.ts'
+import { recordAt } from '../../test/support/records.ts'
 
 const START = Date.UTC(2026, 0, 1)
 const cleanups: (() => unknown)[] = []
@@ -74,17 +75,6 @@ async function createTrial(): Promise<StoreTrial & { readonly database: Database
     unplug: async () => {
       database.close()
     },
-  }
-}
-
-function recordAt(now: number, changes: Partial<SessionRecord> = {}): SessionRecord {
-  return {
-    data: '{}',
-    principal: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
   }
 }
 

@@ -16,7 +16,6 @@ import {
   type PostgresClient,
   type PostgresStore,
 } from '../../src/stores/postgres.ts'
-import type { SessionRecord } from '../../src/stores/store.ts'
 
 export const START = Date.UTC(2026, 0, 1)
 
@@ -133,16 +132,4 @@ export interface PostgresTrial extends StoreTrial {
 
 async function endClient(client: PostgresClient): Promise<void> {
   await (client as unknown as { end(options?: object): Promise<void> }).end()
-}
-
-/** Makes a visitor's record that lives for a minute. */
-export function recordAt(now: number, changes: Partial<SessionRecord> = {}): SessionRecord {
-  return {
-    data: '{}',
-    principal: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
-  }
 }

@@ -11,8 +11,9 @@ import {
   createMemcachedStore,
   type MemcachedClientOptions,
 } from '../memcached.ts'
-import { type SessionRecord, type StoredSession, StoreUnavailableError } from '../store.ts'
+import { type StoredSession, StoreUnavailableError } from '../store.ts'
 import { createPlacement } from './placement.ts'
+import { recordNow } from '../../../test/support/records.ts'
 
 const mintKey = () => randomBytes(32).toString('base64url')
 const addressesOf = ({ engines }: EngineGroup) => engines.map(({ port }) => `127.0.0.1:${port}`)
@@ -33,18 +34,6 @@ function mintKeyOn(group: EngineGroup, index: number): string {
   for (;;) {
     const key = mintKey()
     if (placement(key) === index) return key
-  }
-}
-
-function recordAt(changes: Partial<SessionRecord> = {}): SessionRecord {
-  const now = Date.now()
-  return {
-    data: '{}',
-    principal: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
   }
 }
 
@@ -72,11 +61,11 @@ describeWith(['memcached'], 'createMemcachedStore() while a server is away', () 
   it("costs that server's sessions when it is killed, and no other", async () => {
     const { group, store, first } = await createTrial()
     const [lost, kept] = [mintKeyOn(group, 0), mintKeyOn(group, 1)]
-    for (const key of [lost, kept]) await store.create(key, recordAt({ principal: 'ada' }))
+    for (const key of [lost, kept]) await store.create(key, recordNow({ principal: 'ada' }))
 
     await first.kill()
     await expect(store.read(lost)).rejects.toThrow(StoreUnavailableError)
-    const creating = store.create(mintKeyOn(group, 0), recordAt())
+    const creating = store.create(mintKeyOn(group, 0), recordNow())
     await expect(creating).rejects.toThrow(/check that it runs/)
     await expect(store.revokeAll('grace')).rejects.toThrow(/1 of 2 memcached servers did not confirm it/)
     expect((await store.read(kept))?.principal).toBe('ada')
@@ -85,7 +74,7 @@ describeWith(['memcached'], 'createMemcachedStore() while a server is away', () 
 
     expect(waited).toBeLessThan(2_000)
     expect(await store.read(lost)).toBeUndefined()
-    expect(await store.write(lost, 1, recordAt())).toEqual({ outcome: 'gone' })
+    expect(await store.write(lost, 1, recordNow())).toEqual({ outcome: 'gone' })
     expect((await store.read(kept))?.principal).toBe('ada')
     await store.revokeAll('ada')
     expect(await store.read(kept)).toBeUndefined()
@@ -94,7 +83,7 @@ describeWith(['memcached'], 'createMemcachedStore() while a server is away', () 
   it('misses the deadline once when it is paused, refuses at once from then on, and is back within 2 s', async () => {
     const { group, store, first } = await createTrial()
     const [hung, other] = [mintKeyOn(group, 0), mintKeyOn(group, 1)]
-    for (const key of [hung, other]) await store.create(key, recordAt({ data: key }))
+    for (const key of [hung, other]) await store.create(key, recordNow({ data: key }))
 
     await first.pause()
     const deadline = await took(() => store.read(hung))
@@ -117,7 +106,7 @@ describeWith(['memcached'], 'createMemcachedStore() while a server is away', () 
   it('gives nobody the answer to what another asked before a pause', async () => {
     const { group, store, first } = await createTrial()
     const keys = Array.from({ length: 20 }, () => mintKeyOn(group, 0))
-    for (const key of keys) await store.create(key, recordAt({ data: key }))
+    for (const key of keys) await store.create(key, recordNow({ data: key }))
 
     for (let round = 0; round < 3; round++) {
       await first.pause()
@@ -137,7 +126,7 @@ describeWith(['memcached'], 'createMemcachedStore() while a server is away', () 
     const data = 'x'.repeat(10_000)
 
     for (const key of keys)
-      await store.create(key, recordAt({ data: data + key, principal: key.slice(0, 1) }))
+      await store.create(key, recordNow({ data: data + key, principal: key.slice(0, 1) }))
     const left: (StoredSession | undefined)[] = []
     for (const key of keys) left.push(await store.read(key))
     const [stats] = await store.stats()
@@ -147,7 +136,7 @@ describeWith(['memcached'], 'createMemcachedStore() while a server is away', () 
     for (const [index, key] of keys.entries()) {
       const session = left[index]
       if (session) expect(session.data).toBe(data + key)
-      else expect(await store.write(key, 1, recordAt())).toEqual({ outcome: 'gone' })
+      else expect(await store.write(key, 1, recordNow())).toEqual({ outcome: 'gone' })
     }
   })
 })

@@ -3,7 +3,8 @@ import postgres from 'postgres'
 import { expect, it, vi } from 'vitest'
 import { createCutter } from '../../../lab/engines/cutter.ts'
 import { describeWith } from '../../../test/support/engines.ts'
-import { recordAt, usePostgres } from '../../../test/support/postgres-trial.ts'
+import { usePostgres } from '../../../test/support/postgres-trial.ts'
+import { recordAt } from '../../../test/support/records.ts'
 import { createPostgresInvalidations, migratePostgresStore, type PostgresConnect } from '../postgres.ts'
 
 /** Waits for what the database pushes. */

@@ -1,7 +1,8 @@
 import pg from 'pg'
 import { expect, it } from 'vitest'
 import { describeWith } from '../../../test/support/engines.ts'
-import { clientKinds, recordAt, usePostgres } from '../../../test/support/postgres-trial.ts'
+import { clientKinds, usePostgres } from '../../../test/support/postgres-trial.ts'
+import { recordAt } from '../../../test/support/records.ts'
 import { createPostgresStore, migratePostgresStore } from '../postgres.ts'
 
 describeWith(['postgresql'], 'migratePostgresStore()', () => {

@@ -9,7 +9,7 @@ import {
   type RedisConnection,
 } from '../../../test/support/redis-connections.ts'
 import { createRedisStore } from '../redis.ts'
-import type { SessionRecord } from '../store.ts'
+import { recordNow } from '../../../test/support/records.ts'
 
 describeWith(['redis-server'], 'createRedisStore() on a cluster', () => {
   let cluster: RedisCluster
@@ -67,15 +67,3 @@ describeWith(['redis-server'], 'createRedisStore() on a cluster, in trouble', ()
     60_000,
   )
 })
-
-function recordNow(changes: Partial<SessionRecord> = {}): SessionRecord {
-  const now = Date.now()
-  return {
-    data: '{}',
-    principal: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 600_000,
-    ...changes,
-  }
-}

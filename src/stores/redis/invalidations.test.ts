@@ -19,19 +19,7 @@ import {
   type RedisClient,
   type RedisFeedClient,
 } from '../redis.ts'
-import type { SessionRecord } from '../store.ts'
-
-function recordNow(changes: Partial<SessionRecord> = {}): SessionRecord {
-  const now = Date.now()
-  return {
-    data: '{}',
-    principal: 'ada',
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
-  }
-}
+import { userNow } from '../../../test/support/records.ts'
 
 /** A feed that is listened to, what it has told, and a store on the same keys. */
 function listen(
@@ -87,9 +75,9 @@ describeWith(['redis-server'], 'createRedisInvalidations() on one server', () =>
     await prove()
     told.length = 0
 
-    const created = await store.create('key', recordNow())
+    const created = await store.create('key', userNow())
     await subscription.echo('first')
-    await store.write('key', created.outcome === 'written' ? created.version : 0, recordNow())
+    await store.write('key', created.outcome === 'written' ? created.version : 0, userNow())
     await subscription.echo('second')
     await store.delete('key')
     await subscription.echo('third')
@@ -109,7 +97,7 @@ describeWith(['redis-server'], 'createRedisInvalidations() on one server', () =>
     const { client, close } = await openNodeRedis(server.url)
     onTestFinished(() => void close())
     const { told, changes, prove, store } = listen(client)
-    const record = recordNow()
+    const record = userNow()
     await store.create('key', record)
     await prove()
     told.length = 0
@@ -208,7 +196,7 @@ describeWith(['redis-server'], 'createRedisInvalidations() on one server', () =>
     await prove()
     const elapsed = Date.now() - startedAt
     told.length = 0
-    await store.create('key', recordNow())
+    await store.create('key', userNow())
 
     await waitFor(() => told.includes('changed key'))
     expect(elapsed).toBeLessThan(4_000)
@@ -222,7 +210,7 @@ describeWith(['redis-server'], 'createRedisInvalidations() on one server', () =>
 
     await subscription.close()
     told.length = 0
-    await store.create('key', recordNow())
+    await store.create('key', userNow())
     const clients = String(await send('', 'CLIENT', 'LIST'))
 
     expect(told).toEqual([])
@@ -271,7 +259,7 @@ describeWith(['redis-server'], 'createRedisInvalidations() on a cluster', () => 
     told.length = 0
     const keys = Array.from({ length: 30 }, (_, index) => `key${index}`)
 
-    for (const key of keys) await store.create(key, recordNow())
+    for (const key of keys) await store.create(key, userNow())
     await prove()
 
     expect(changes().sort()).toEqual(keys.map((key) => `changed ${key}`).sort())
@@ -289,7 +277,7 @@ describeWith(['redis-server'], 'createRedisInvalidations() on a cluster', () => 
     await prove(20_000)
     told.length = 0
     const keys = Array.from({ length: 30 }, (_, index) => `later${index}`)
-    for (const key of keys) await store.create(key, recordNow())
+    for (const key of keys) await store.create(key, userNow())
     await waitFor(() => keys.every((key) => told.includes(`changed ${key}`)))
 
     expect(before).toBeGreaterThan(0)
@@ -317,7 +305,7 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisInvalidations() wit
     await waitFor(() => told.includes('broken'))
     await prove(20_000)
     told.length = 0
-    await store.create('key', recordNow())
+    await store.create('key', userNow())
 
     await waitFor(() => told.includes('changed key'))
     expect(told).toContain('changed key')

@@ -13,7 +13,7 @@ import {
   type RedisConnection,
 } from '../../../test/support/redis-connections.ts'
 import { createRedisStore, type RedisStore } from '../redis.ts'
-import type { SessionRecord } from '../store.ts'
+import { userNow } from '../../../test/support/records.ts'
 
 describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentinel', () => {
   let group: RedisSentinel
@@ -50,7 +50,7 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
       await group.engines[0]?.kill()
       const killedAt = performance.now()
       while (
-        !(await withDeadline(store.create(randomBytes(32).toString('base64url'), recordNow())).catch(
+        !(await withDeadline(store.create(randomBytes(32).toString('base64url'), userNow())).catch(
           () => undefined,
         ))
       ) {
@@ -101,7 +101,7 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
     const { group, client } = await startTrial(openNodeRedisSentinel)
     const store = createRedisStore(client)
     const daring = createRedisStore(client, { allowUnreplicatedDeletes: true })
-    for (const key of ['one', 'two', 'three']) await store.create(key, recordNow())
+    for (const key of ['one', 'two', 'three']) await store.create(key, userNow())
     const confirmed = await store.delete('one')
 
     for (const replica of group.engines.slice(1, 3)) await replica.pause()
@@ -128,7 +128,7 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
       const store = createRedisStore(connection.client, { wait: { replicas: 1, timeout: 50 } })
       // The script is known, and the replicas have told that they have all that any connection has seen so far: a
       // connection that has not written since would be answered at once.
-      await createRedisStore(connection.client).create('first', recordNow())
+      await createRedisStore(connection.client).create('first', userNow())
       const offset = /master_repl_offset:(\d+)/.exec(String(await connection.send('', 'INFO', 'replication')))
       await expect
         .poll(
@@ -142,12 +142,12 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
         .toBe(true)
 
       for (const replica of group.engines.slice(1, 3)) await replica.pause()
-      const refused = store.create('key', recordNow())
+      const refused = store.create('key', userNow())
       await expect(refused).rejects.toThrow(/0 of 1 replicas/)
       for (const replica of group.engines.slice(1, 3)) await replica.resume()
       const confirmed = await createRedisStore(connection.client, { wait: { replicas: 1 } }).create(
         'last',
-        recordNow(),
+        userNow(),
       )
 
       expect(confirmed.outcome).toBe('written')
@@ -168,7 +168,7 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
       for (let round = 0; round < 20; round++) {
         const writes = Array.from({ length: 10 }, () =>
           stores.map((store) =>
-            withDeadline(store.create(randomBytes(32).toString('hex'), recordNow()), 5_000),
+            withDeadline(store.create(randomBytes(32).toString('hex'), userNow()), 5_000),
           ),
         )
         const answers = await Promise.allSettled(writes.flat())
@@ -183,7 +183,7 @@ describeWith(['redis-server', 'redis-sentinel'], 'createRedisStore() with Sentin
   it('does not wait for replicas that are not there any more', async () => {
     const { group, client } = await startTrial(openNodeRedisSentinel)
     const store = createRedisStore(client)
-    await store.create('key', recordNow())
+    await store.create('key', userNow())
 
     for (const replica of group.engines.slice(1, 3)) await replica.kill()
     await delay(200)
@@ -203,9 +203,9 @@ function keepWriting(store: RedisStore) {
     while (!end.signal.aborted) {
       const key = randomBytes(32).toString('base64url')
       try {
-        const created = await withDeadline(store.create(key, recordNow({ data: 'created' })))
+        const created = await withDeadline(store.create(key, userNow({ data: 'created' })))
         if (created.outcome !== 'written') continue
-        const written = await withDeadline(store.write(key, created.version, recordNow({ data: 'written' })))
+        const written = await withDeadline(store.write(key, created.version, userNow({ data: 'written' })))
         if (written.outcome === 'written') acknowledged.set(key, 'written')
         if (Math.random() < 0.2) {
           acknowledged.delete(key)
@@ -235,18 +235,6 @@ function keepWriting(store: RedisStore) {
         revived: revived.length,
       }
     },
-  }
-}
-
-function recordNow(changes: Partial<SessionRecord> = {}): SessionRecord {
-  const now = Date.now()
-  return {
-    data: '{}',
-    principal: 'ada',
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 600_000,
-    ...changes,
   }
 }
 

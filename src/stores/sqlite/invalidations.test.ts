@@ -5,7 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import Database from 'libsql'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createSqliteInvalidations, createSqliteStore, migrateSqliteStore } from '../sqlite.ts'
-import { type SessionRecord, StoreUnavailableError } from '../store.ts'
+import { StoreUnavailableError } from '../store.ts'
+import { recordAt } from '../../../test/support/records.ts'
 
 const cleanups: (() => unknown)[] = []
 
@@ -28,17 +29,6 @@ async function createFile(tableName?: string) {
   const table = tableName === undefined ? {} : { tableName }
   await migrateSqliteStore(database, { outbox: true, ...table })
   return { file, database, other, store: createSqliteStore(other, table) }
-}
-
-function recordAt(now: number, changes: Partial<SessionRecord> = {}): SessionRecord {
-  return {
-    data: '{}',
-    principal: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    expiresAt: now + 60_000,
-    ...changes,
-  }
 }
 
 /** Listens, and writes down what is told. */
