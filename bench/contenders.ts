@@ -2,7 +2,7 @@
  * Servers that are compared: each in a process of its own, loaded in turn, round after round.
  *
  * CPU is what the server process used, so the client's own does not count. "Added" is against the same framework without
- * sessions in the same round.
+ * sessions in the same run. Rounds are short, and many: the machine's speed changes from one second to the next.
  *
  * @module
  */
@@ -63,20 +63,25 @@ export class Results {
     return this.#rounds.get(name) ?? []
   }
 
-  /** CPU that a contender adds to its framework, round by round, in microseconds per request. */
-  added({ name, alone }: Contender): number[] {
-    return this.of(name).map(({ cpu }, at) => cpu - (this.of(alone)[at]?.cpu ?? Number.NaN))
+  /** CPU per request in the quiet rounds, in microseconds. */
+  cpu(name: string): number {
+    return lowerQuartile(this.of(name).map(({ cpu }) => cpu))
   }
 
-  /** Requests per second as a share of what the framework alone serves, round by round. */
-  share({ name, alone }: Contender): number[] {
-    return this.of(name).map(({ perSecond }, at) => perSecond / (this.of(alone)[at]?.perSecond ?? Number.NaN))
+  /** CPU that a contender adds to its framework, in microseconds per request. */
+  added({ name, alone }: Contender): number {
+    return this.cpu(name) - this.cpu(alone)
+  }
+
+  /** Requests per second as a share of what the framework alone serves, in the quiet rounds of both. */
+  share({ name, alone }: Contender): number {
+    const seconds = (of: string) => lowerQuartile(this.of(of).map(({ perSecond }) => 1 / perSecond))
+    return seconds(alone) / seconds(name)
   }
 
   /** What one contender adds as a share of what another adds. */
   ratio(one: Contender, other: Contender): number {
-    const theirs = this.added(other)
-    return median(this.added(one).map((value, at) => value / (theirs[at] ?? Number.NaN)))
+    return this.added(one) / this.added(other)
   }
 }
 
@@ -146,17 +151,17 @@ export function printConditions(question: string, { rounds, requests, concurrenc
 export function printTable(contenders: readonly Contender[], results: Results): void {
   console.log('| server | CPU µs/request | added µs | req/s ÷ framework alone |\n| --- | --- | --- | --- |')
   for (const contender of contenders) {
-    const cpu = median(results.of(contender.name).map((round) => round.cpu))
+    const [cpu, added] = [results.cpu(contender.name), results.added(contender)]
     console.log(
-      `| ${contender.name} | ${cpu.toFixed(1)} | ${median(results.added(contender)).toFixed(1)} | ${median(results.share(contender)).toFixed(2)} |`,
+      `| ${contender.name} | ${cpu.toFixed(1)} | ${added.toFixed(1)} | ${results.share(contender).toFixed(2)} |`,
     )
   }
 }
 
-/** The middle of some values. */
-export function median(values: readonly number[]): number {
+/** Other work on the machine only ever adds to a round, so the quieter rounds are nearer to the truth. */
+function lowerQuartile(values: readonly number[]): number {
   const sorted = values.toSorted((one, other) => one - other)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+  return sorted[Math.floor(sorted.length / 4)] ?? Number.NaN
 }
 
 async function startServer(

@@ -17,9 +17,9 @@ import {
 } from './contenders.ts'
 
 const load: Load = {
-  rounds: Number(process.env['ROUNDS'] ?? 7),
-  requests: 12_000,
-  warmUp: 2_000,
+  rounds: Number(process.env['ROUNDS'] ?? 60),
+  requests: 2_000,
+  warmUp: 400,
   concurrency: 64,
   path: '/',
 }

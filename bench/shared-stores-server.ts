@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hash, randomBytes } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import { RedisStore } from 'connect-redis'
 import connectPgSimple from 'connect-pg-simple'
@@ -26,6 +27,16 @@ import { createApp, keysOf, serveVariant, SHOP, type Shop } from './contender-se
 const redisUrl = process.env['REDIS_URL'] ?? ''
 const postgresUrl = process.env['POSTGRES_URL'] ?? ''
 
+/** Stores the second text under the key if the version there is still the first. */
+const REPLACE = `
+local stored = {}
+for at, key in ipairs(KEYS) do
+  local version = string.match(redis.call('GETRANGE', key, 0, 16), '^%d+')
+  stored[at] = version == ARGV[2 * at - 1] and 1 or 0
+  if stored[at] == 1 then redis.call('SET', key, (version + 1) .. ' ' .. ARGV[2 * at], 'PX', 3600000) end
+end
+return stored`
+
 await serveVariant({
   'Express alone': () => {
     // The routes of the others, which cost a request too.
@@ -35,6 +46,7 @@ await serveVariant({
     }
     return app
   },
+  'by hand, node-redis': async () => serveByHand(await openRedis()),
   'coatcheck, node-redis': async () => serveOurs(createRedisStore(await openRedis())),
   'coatcheck, ioredis': () => serveOurs(createRedisStore(new Redis(redisUrl))),
   'coatcheck, node-redis + near cache': async () => {
@@ -99,6 +111,65 @@ function serveOurs(store: IndexedSessionStore): RequestListener {
     response.send(String(session.get('cart')?.length))
   })
   return app
+}
+
+/**
+ * The least that a session on Redis can cost: one read, one conditional write, both together with those of the same turn. It has no
+ * deadlines, no cookie options, no users, no touch, no rotation, no second try, and lets whoever sends a bad cookie wait for ever.
+ */
+async function serveByHand(client: Awaited<ReturnType<typeof openRedis>>): Promise<RequestListener> {
+  const app = createApp()
+  const sha = await client.scriptLoad(REPLACE)
+  const read = share<string, string>((keys) => client.sendCommand(['MGET', ...keys]))
+  const replace = share<readonly [key: string, version: string, data: string], number>((writes) => {
+    const values = writes.flatMap(([, version, data]) => [version, data])
+    return client.sendCommand(['EVALSHA', sha, `${writes.length}`, ...writes.map(([key]) => key), ...values])
+  })
+  const keyOf = (id: string) => `by-hand:${hash('sha256', id, 'base64url')}`
+
+  async function load(cookie = '') {
+    const start = cookie.indexOf('id=') + 3
+    const key = keyOf(cookie.slice(start, start + 43))
+    const record = await read(key)
+    const space = record.indexOf(' ')
+    return { key, version: record.slice(0, space), data: JSON.parse(record.slice(space + 1)) as Shop }
+  }
+
+  app.get('/untouched', (_request, response) => void response.send('4'))
+  app.get('/login', async (_request, response) => {
+    const id = randomBytes(32).toString('base64url')
+    await client.set(keyOf(id), `1 ${JSON.stringify(SHOP)}`)
+    response.setHeader('Set-Cookie', `id=${id}; HttpOnly`).send('4')
+  })
+  app.get('/write', async (request, response) => {
+    const { key, version, data } = await load(request.headers.cookie)
+    data.visits += 1
+    if ((await replace([key, version, JSON.stringify(data)])) !== 1) throw new Error('A write was lost')
+    response.send('4')
+  })
+  app.get('/', async (request, response) => {
+    const { data } = await load(request.headers.cookie)
+    response.send(String(data.cart.length))
+  })
+  return app
+}
+
+/** Asks once for all questions of one turn of the event loop; the answers come in their order. */
+function share<Question, Answer>(
+  ask: (questions: readonly Question[]) => Promise<unknown>,
+): (question: Question) => Promise<Answer> {
+  let waiting: { readonly question: Question; readonly resolve: (answer: Answer) => void }[] = []
+  const flush = async () => {
+    const batch = waiting
+    waiting = []
+    const answers = (await ask(batch.map(({ question }) => question))) as readonly Answer[]
+    for (const [at, { resolve }] of batch.entries()) resolve(answers[at] as Answer)
+  }
+  return (question) =>
+    new Promise((resolve) => {
+      if (waiting.length === 0) setImmediate(() => void flush())
+      waiting.push({ question, resolve })
+    })
 }
 
 function serveTheirs(store: expressSession.Store): RequestListener {

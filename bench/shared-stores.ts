@@ -23,21 +23,23 @@ import {
 } from './contenders.ts'
 
 const load = {
-  rounds: Number(process.env['ROUNDS'] ?? 5),
-  requests: 6_000,
-  warmUp: 1_000,
+  rounds: Number(process.env['ROUNDS'] ?? 60),
+  requests: 1_000,
+  warmUp: 200,
   concurrency: 64,
 } as const
 const PATHS = ['/', '/write'] as const
 const COUNTED = 2_000
 
 const on = (name: string): Contender => ({ name, alone: 'Express alone' })
+const byHand = on('by hand, node-redis')
 const ourRedis = on('coatcheck, node-redis')
 const theirRedis = on('express-session + connect-redis')
 const ourPostgres = on('coatcheck, pg')
 const theirPostgres = on('express-session + connect-pg-simple')
 const contenders = [
   on('Express alone'),
+  byHand,
   ourRedis,
   on('coatcheck, ioredis'),
   on('coatcheck, node-redis + near cache'),
@@ -67,6 +69,7 @@ try {
     printTable(contenders, results)
     console.log(`
 added, Redis, coatcheck ÷ connect-redis: ${results.ratio(ourRedis, theirRedis).toFixed(3)} (reach ≤ 0.2)
+added, Redis, by hand ÷ connect-redis: ${results.ratio(byHand, theirRedis).toFixed(3)} (the least that it can be)
 added, PostgreSQL, coatcheck ÷ connect-pg-simple: ${results.ratio(ourPostgres, theirPostgres).toFixed(3)} (reach ≤ ${path === '/' ? '0.33' : '0.4'})
 `)
   }
