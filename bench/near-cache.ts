@@ -113,6 +113,7 @@ function exchangeWith(cookie: string | undefined, set: string[]) {
     appendCookie: (value) => void set.push(value),
     beforeHeaders: (given) => {
       hook = given
+      return true
     },
   } satisfies HttpExchange & { leave(): Promise<void> | undefined }
 }

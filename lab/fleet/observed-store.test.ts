@@ -121,7 +121,7 @@ function attachRequest(sessions: Pick<Sessions<never>, 'attach'>): object {
     responseHeader: () => undefined,
     setResponseHeader: () => undefined,
     appendCookie: () => undefined,
-    beforeHeaders: () => undefined,
+    beforeHeaders: () => true,
   })
   return request
 }

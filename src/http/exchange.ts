@@ -29,6 +29,8 @@ export class NodeExchange implements HttpExchange, Gated {
   readonly #client: ClientView
   /** Made when something is to be done before the headers leave. */
   gate: HeaderGate | undefined
+  /** Whether headers have left without a gate. Express makes it dear to ask the response. */
+  #sent = false
 
   /** @param client How the framework sees the client. @default as the socket does */
   constructor(request: IncomingMessage, response: ServerResponse, client: ClientView = socketView) {
@@ -58,7 +60,7 @@ export class NodeExchange implements HttpExchange, Gated {
   }
 
   get headersSent(): boolean {
-    return this.#response.headersSent || (this.gate?.isShut ?? false)
+    return this.#sent || (this.gate?.isShut ?? false) || this.#response.headersSent
   }
 
   responseHeader(name: string): string | undefined {
@@ -74,9 +76,15 @@ export class NodeExchange implements HttpExchange, Gated {
     this.#response.appendHeader('Set-Cookie', cookie)
   }
 
-  beforeHeaders(hook: () => Promise<void> | undefined): void {
+  markSent(): void {
+    this.#sent = true
+  }
+
+  beforeHeaders(hook: () => Promise<void> | undefined): boolean {
+    if (this.#sent || this.gate?.isShut) return false
     this.gate ??= this.#makeGate()
     this.gate.add(hook)
+    return true
   }
 
   #makeGate(): HeaderGate {

@@ -235,6 +235,45 @@ describe('prepareGate()', () => {
     expect(response.headersSent).toBe(true)
   })
 
+  it('holds nothing back any more when the answer has begun', async () => {
+    const seen: unknown[] = []
+
+    const answer = await answerOf((response, request) => {
+      const exchange = new NodeExchange(request, response)
+      attachExchange(request, exchange)
+      seen.push(exchange.headersSent)
+      response.write('hel')
+      seen.push(
+        exchange.headersSent,
+        exchange.beforeHeaders(() => void seen.push('called')),
+      )
+      response.end('lo')
+    })
+
+    expect(answer.body).toBe('hello')
+    expect(seen).toEqual([false, true, false])
+  })
+
+  it('still holds an answer back whose first attempt Node has refused', async () => {
+    const wait = createWait()
+    const seen: unknown[] = []
+
+    const answer = await answerOf((response, request) => {
+      const exchange = new NodeExchange(request, response)
+      attachExchange(request, exchange)
+      expect(() => response.writeHead(9999)).toThrow(RangeError)
+      seen.push(exchange.headersSent, exchange.beforeHeaders(wait.hook))
+      response.writeHead(500).end('sorry')
+      setImmediate(() => {
+        seen.push(`sent: ${response.headersSent}`)
+        wait.go()
+      })
+    })
+
+    expect(answer).toMatchObject({ status: 500, body: 'sorry' })
+    expect(seen).toEqual([false, true, 'sent: false'])
+  })
+
   it('leaves an answer without a request alone as long as nothing is to be stored', () => {
     const response = new ServerResponse({ method: 'GET' } as IncomingMessage)
     Object.assign(response, { req: undefined })

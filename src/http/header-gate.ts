@@ -15,6 +15,8 @@ type Senders = Record<'writeHead' | 'flushHeaders' | 'write' | 'end', Sender>
 /** An exchange whose answer can be held back. */
 export interface Gated {
   readonly gate: HeaderGate | undefined
+  /** Told that headers have left while there was no gate. */
+  markSent(): void
 }
 
 /** Serves all responses that have Node's own prototype, so that preparing one allocates nothing. */
@@ -99,6 +101,9 @@ function missesDrain(response: ServerResponse): boolean {
   return Object.hasOwn(response, 'on')
 }
 
+/** The answer that is being sent without a gate: Node calls `writeHead` within `end`, and need not look for a gate again. */
+let passing: ServerResponse | undefined
+
 function passGate(
   response: ServerResponse,
   send: Sender,
@@ -106,9 +111,19 @@ function passGate(
   whenKept: unknown,
   what?: 'head',
 ): unknown {
+  if (response === passing) return send.apply(response, values)
   const { req } = response as Partial<ServerResponse>
   const exchange = req && (exchangeOf(req) as Partial<Gated> | undefined)
-  return exchange?.gate ? exchange.gate.pass(send, values, whenKept, what) : send.apply(response, values)
+  if (exchange?.gate) return exchange.gate.pass(send, values, whenKept, what)
+  const outer = passing
+  passing = response
+  try {
+    const result = send.apply(response, values)
+    exchange?.markSent?.()
+    return result
+  } finally {
+    passing = outer
+  }
 }
 
 /** A response whose headers wait for hooks. */
@@ -153,13 +168,18 @@ export class HeaderGate {
     // Shut from here on: a change made while the hooks run comes too late for them.
     this.#state = 'waiting'
     try {
-      const pending = this.#hooks.map((hook) => hook()).filter((wait) => wait !== undefined)
-      if (pending.length === 0) this.#state = 'passed'
-      else
-        void Promise.all(pending).then(
+      let pending: Promise<unknown> | undefined
+      for (const hook of this.#hooks) {
+        const wait = hook()
+        // There is one hook as a rule, and each promise costs the request.
+        if (wait) pending = pending ? Promise.all([pending, wait]) : wait
+      }
+      if (pending)
+        pending.then(
           () => this.#release(),
           (error: unknown) => this.#refuse(error),
         )
+      else this.#state = 'passed'
     } catch (error) {
       this.#refuse(error)
     }

@@ -24,8 +24,10 @@ export interface HttpExchange {
   /**
    * Has something done before the headers leave. A promise holds the answer back until it resolves; if it rejects,
    * the error is answered in place of what the application wrote.
+   *
+   * @returns `false` when they have left, or are about to: the hook is not called.
    */
-  beforeHeaders(hook: () => Promise<void> | undefined): void
+  beforeHeaders(hook: () => Promise<void> | undefined): boolean
 }
 
 /** Something that exchanges can be kept on. */

@@ -142,8 +142,9 @@ export class FakeExchange implements HttpExchange {
     this.cookies.push(cookie)
   }
 
-  beforeHeaders(hook: () => Promise<void> | undefined): void {
-    this.#hooks.push(hook)
+  beforeHeaders(hook: () => Promise<void> | undefined): boolean {
+    if (!this.headersSent) this.#hooks.push(hook)
+    return !this.headersSent
   }
 
   /** Sends the answer, as `response.end()` does: decided at once, on its way when the hooks are through. */
