@@ -28,7 +28,7 @@ export class ChangeLog {
   }
 
   note(change: Change): void {
-    this.#noted = [...this.#noted, change]
+    this.#noted = append(this.#noted, change)
     this.#preview = undefined
   }
 
@@ -48,27 +48,44 @@ export class ChangeLog {
     return this.#preview.attributes
   }
 
-  /** Hands everything noted and then `last` over. If that fails, what was noted is pending again. */
-  handOver<Result>(store: (changes: readonly Change[]) => Promise<Result>, last?: Change): Promise<Result> {
-    const noted = this.#noted
-    const changes = last ? [...noted, last] : noted
-    this.#sent = [...this.#sent, changes]
+  /** Takes everything noted and then `last` for a commit, which ends by {@link stored} or {@link giveBack}. */
+  take(last?: Change): readonly Change[] {
+    const changes = last ? append(this.#noted, last) : this.#noted
+    this.#sent = append(this.#sent, changes)
     this.drop()
-    return store(changes).then(
-      (result) => {
-        this.#forget(changes)
-        return result
-      },
-      (error: unknown) => {
-        this.#noted = [...noted, ...this.#noted]
-        this.#forget(changes)
-        throw error
-      },
-    )
+    return changes
   }
 
-  #forget(changes: readonly Change[]): void {
+  /** What was taken is stored, or will never be. */
+  stored(changes: readonly Change[]): void {
     this.#sent = this.#sent.length === 1 ? NONE : this.#sent.filter((others) => others !== changes)
     this.#preview = undefined
   }
+
+  /** What was taken could not be stored: what had been noted is pending again. */
+  giveBack(changes: readonly Change[], last?: Change): void {
+    this.#noted = [...(last ? changes.slice(0, -1) : changes), ...this.#noted]
+    this.stored(changes)
+  }
+
+  /** Hands everything noted and then `last` over. If that fails, what was noted is pending again. */
+  async handOver<Result>(
+    store: (changes: readonly Change[]) => Promise<Result>,
+    last?: Change,
+  ): Promise<Result> {
+    const changes = this.take(last)
+    try {
+      const result = await store(changes)
+      this.stored(changes)
+      return result
+    } catch (error) {
+      this.giveBack(changes, last)
+      throw error
+    }
+  }
+}
+
+/** A copy with one more; most have nothing before it. */
+function append<Item>(items: readonly Item[], item: Item): readonly Item[] {
+  return items.length === 0 ? [item] : [...items, item]
 }

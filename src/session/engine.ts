@@ -73,6 +73,7 @@ const QUICK_REFUSAL = 20
 const MAX_INSERTS = 3
 /** For what no cookie says anything about. */
 const UNSTAMPED: Freshness = { stamp: undefined }
+const UNKNOWN = Object.freeze({ kind: 'unknown' })
 /** A key may lead through this many rotations within one grace. */
 const MAX_ALIASES = 8
 
@@ -91,21 +92,27 @@ export function createEngine(parts: EngineParts) {
     return copies.peek(key, clock.now(), floor) ?? store.read(key, floor)
   }
 
-  // No async function, and no promise for a copy: this is on the path of every request.
-  function read(key: string, freshness: Freshness): Reading | Promise<Reading> {
+  /**
+   * Reads a record, and makes of it what `use` says.
+   *
+   * No async function, and no promise for a copy: this is on the path of every request.
+   */
+  function read<Result>(
+    key: string,
+    freshness: Freshness,
+    use: (reading: Reading) => Result | Promise<Result>,
+  ): Result | Promise<Result> {
+    const understand = (stored: StoredSession | undefined) => {
+      if (!stored) return use('unknown')
+      const record = decodeRecord(stored)
+      return record ? use(record) : setAside(key).then(use)
+    }
     const stored = fetch(key, freshness)
-    if (!(stored instanceof Promise)) return understand(key, stored)
-    return stored.then(
-      (record) => (record ? understand(key, record) : 'unknown'),
-      (error: unknown) => {
-        if (error instanceof CorruptRecordError) return setAside(key)
-        throw error
-      },
-    )
-  }
-
-  function understand(key: string, stored: StoredSession): Reading | Promise<Reading> {
-    return decodeRecord(stored) ?? setAside(key)
+    if (!(stored instanceof Promise)) return understand(stored)
+    return stored.then(understand, (error: unknown) => {
+      if (error instanceof CorruptRecordError) return setAside(key).then(use)
+      throw error
+    })
   }
 
   async function setAside(key: string): Promise<'corrupt'> {
@@ -113,25 +120,23 @@ export function createEngine(parts: EngineParts) {
     return 'corrupt'
   }
 
-  /** Finds what an id stands for, on any server, within one round trip unless it was just rotated. */
-  async function resolve(id: string, freshness: Freshness = 'newest'): Promise<Resolution> {
-    let current = id
-    let demanded = freshness
-    for (let hops = 0; hops <= MAX_ALIASES; hops++) {
-      const reading = read(keyOf(current), demanded)
-      const record = reading instanceof Promise ? await reading : reading
+  /**
+   * Finds what an id stands for, on any server, within one round trip unless it was just rotated.
+   *
+   * @param hops How many rotations have led here.
+   */
+  function resolve(id: string, freshness: Freshness = 'newest', hops = 0): Resolution | Promise<Resolution> {
+    return read(keyOf(id), freshness, (record) => {
       if (typeof record === 'string') return { kind: record }
-      if (record.kind === 'session') return { kind: 'session', id: current, snapshot: record.snapshot }
+      if (record.kind === 'session') return { kind: 'session', id, snapshot: record.snapshot }
       // The pointer's own instant counts: a touch that came late may have prolonged its record.
-      if (record.until <= clock.now()) break
+      if (record.until <= clock.now()) return UNKNOWN
       if (record.kind === 'superseded') return record
-      const successor = openSuccessor(current, record.sealedId)
-      if (successor === undefined) break
-      current = successor
+      const successor = openSuccessor(id, record.sealedId)
+      if (successor === undefined || hops === MAX_ALIASES) return UNKNOWN
       // A stamp speaks of one record.
-      if (demanded !== 'newest') demanded = UNSTAMPED
-    }
-    return { kind: 'unknown' }
+      return resolve(successor, freshness === 'newest' ? freshness : UNSTAMPED, hops + 1)
+    })
   }
 
   /** What a copy in this process says of an id while the store gives no answer, if it may still be used. */
@@ -150,7 +155,7 @@ export function createEngine(parts: EngineParts) {
     let current = key
     for (let hops = 0; hops <= MAX_ALIASES; hops++) {
       trail?.add(current)
-      const record = await read(current, 'newest')
+      const record = await read(current, 'newest', asRead)
       if (typeof record === 'string') return { kind: record }
       if (record.kind !== 'alias') return record
       current = record.to
@@ -228,6 +233,10 @@ export function createEngine(parts: EngineParts) {
   }
 
   return { resolve, recall, follow, create, newSession, insert, remove }
+}
+
+function asRead(reading: Reading): Reading {
+  return reading
 }
 
 /** @throws {SessionTooLargeError} when a store need not accept it. */

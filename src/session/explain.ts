@@ -7,7 +7,7 @@
 import type { CookieJar } from './cookie-jar.ts'
 import type { HttpExchange } from './exchange.ts'
 import { originOf, type Session } from './session.ts'
-import type { Origin } from './state.ts'
+import type { Origin } from './host.ts'
 
 /** Explains why a cookie was or was not accepted, and why browsers will or will not keep the one that is set. */
 export function explainSession(

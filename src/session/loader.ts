@@ -8,9 +8,9 @@ import { StoreUnavailableError } from '../stores/store.ts'
 import type { CookieClaim, CookieValues } from './cookie-value.ts'
 import type { EngineParts, OwnedSession, Resolution } from './engine.ts'
 import type { HttpExchange } from './exchange.ts'
+import type { Origin, SessionHost } from './host.ts'
 import type { Snapshot } from './record.ts'
 import { originOf, Session } from './session.ts'
-import type { Origin, SessionHost } from './state.ts'
 
 /** What a request gets when the store gives no answer. */
 export type OutagePolicy = 'fail' | 'anonymous' | 'stale'
@@ -67,12 +67,14 @@ export function createLoader<Data extends object>(parts: LoaderParts, options: L
       if (sync) await sync
       let best: Exclude<Resolution, { kind: 'session' }> | undefined
       for (const claim of claims) {
-        const found = await host.engine.resolve(claim.id, claim)
+        const resolving = host.engine.resolve(claim.id, claim)
+        const found = resolving instanceof Promise ? await resolving : resolving
         if (found.kind === 'session') {
           const moved = found.id !== claim.id
           const session = open(exchange, { kind: 'session', owned: found, moved, strays: cookies.length > 1 })
-          touchWhenDue(found.snapshot)
-          if (isOld(found.snapshot) && !exchange.headersSent) await regenerate(session)
+          const now = clock.now()
+          touchWhenDue(found.snapshot, now)
+          if (isOld(found.snapshot, now) && !exchange.headersSent) await regenerate(session)
           return session
         }
         if (!best || found.kind === 'superseded') best = found
@@ -127,8 +129,7 @@ export function createLoader<Data extends object>(parts: LoaderParts, options: L
   }
 
   /** Records a use now and then; the answer does not wait for it. */
-  function touchWhenDue({ key, lastSeenAt, createdAt, remembered }: Snapshot): void {
-    const now = clock.now()
+  function touchWhenDue({ key, lastSeenAt, createdAt, remembered }: Snapshot, now: number): void {
     if (now - lastSeenAt < lifetime.touchInterval || touching.has(key)) return
     touching.add(key)
     store
@@ -138,8 +139,8 @@ export function createLoader<Data extends object>(parts: LoaderParts, options: L
       .finally(() => touching.delete(key))
   }
 
-  function isOld({ createdAt, regeneratedAt }: Snapshot): boolean {
-    return clock.now() - (regeneratedAt ?? createdAt) >= regenerateInterval
+  function isOld({ createdAt, regeneratedAt }: Snapshot, now: number): boolean {
+    return now - (regeneratedAt ?? createdAt) >= regenerateInterval
   }
 
   async function regenerate(session: Session<Data>): Promise<void> {

@@ -7,9 +7,10 @@
 import { type DeepReadonly, readAttribute, snapshotValue } from './attributes.ts'
 import type { OwnedSession } from './engine.ts'
 import type { HttpExchange } from './exchange.ts'
+import type { Origin, SessionHost } from './host.ts'
 import { type SessionInfo, toInfo } from './principal-sessions.ts'
 import { mintTokenSession, TOKEN_SESSION, tokenSessionOf } from './token-ties.ts'
-import { type CommitOutcome, type Origin, type SessionHost, SessionState } from './state.ts'
+import { type CommitOutcome, SessionState } from './state.ts'
 
 /** Options of {@link Session.login}. */
 export interface LoginOptions {
@@ -149,13 +150,13 @@ export class Session<Data extends object> {
     change: (value: DeepReadonly<Data[K]> | undefined) => DeepReadonly<Data[K]> | undefined,
   ): Promise<DeepReadonly<Data[K]> | undefined> {
     let stored: unknown
-    const work = this.#state.commit({
-      key,
-      update: (value) => change(value as DeepReadonly<Data[K]> | undefined),
-      report: (_before, after) => (stored = after),
-    })
-    return work.then((outcome) =>
-      outcome === 'gone' ? undefined : (stored as DeepReadonly<Data[K]> | undefined),
+    return this.#state.update(
+      {
+        key,
+        update: (value) => change(value as DeepReadonly<Data[K]> | undefined),
+        report: (_before, after) => (stored = after),
+      },
+      () => stored as DeepReadonly<Data[K]> | undefined,
     )
   }
 
@@ -167,12 +168,14 @@ export class Session<Data extends object> {
   async take<K extends Key<Data>>(key: K): Promise<DeepReadonly<Data[K]> | undefined> {
     if (!this.has(key)) return undefined
     let taken: unknown
-    const outcome = await this.#state.commit({
-      key,
-      update: () => undefined,
-      report: (before) => (taken = before),
-    })
-    return outcome === 'gone' ? undefined : (taken as DeepReadonly<Data[K]> | undefined)
+    return this.#state.update(
+      {
+        key,
+        update: () => undefined,
+        report: (before) => (taken = before),
+      },
+      () => taken as DeepReadonly<Data[K]> | undefined,
+    )
   }
 
   /**
@@ -215,12 +218,14 @@ export class Session<Data extends object> {
     const tied = tokenSessionOf(this.#state.attributes)
     if (tied !== undefined) return tied
     let sid: string | undefined
-    const outcome = await this.#state.commit({
-      key: TOKEN_SESSION,
-      update: (value) => value ?? mintTokenSession(),
-      report: (_before, after) => (sid = after as string),
-    })
-    return outcome === 'gone' ? undefined : sid
+    return this.#state.update(
+      {
+        key: TOKEN_SESSION,
+        update: (value) => value ?? mintTokenSession(),
+        report: (_before, after) => (sid = after as string),
+      },
+      () => sid,
+    )
   }
 
   /** Gives the session a new id, as after a change of privilege. Nothing happens to one that is not stored. */

@@ -6,63 +6,12 @@
 
 import { applyChanges, type Attributes, type Change } from './attributes.ts'
 import { ChangeLog } from './change-log.ts'
-import type { Commits } from './commits.ts'
-import type { CookieJar } from './cookie-jar.ts'
-import type { CookieValues } from './cookie-value.ts'
-import { EMPTY, type Found, type Freshness, type OwnedSession, type Resolution } from './engine.ts'
+import { EMPTY, type Found, type OwnedSession } from './engine.ts'
 import { LateWriteError, SessionSupersededError } from './errors.ts'
-import type { EventHub } from './events.ts'
 import type { HttpExchange } from './exchange.ts'
+import type { Origin, SessionHost } from './host.ts'
 import type { Snapshot } from './record.ts'
-import type { Rotation } from './rotation.ts'
 import { Turns } from './turns.ts'
-
-/** How a request's cookie was understood. */
-export type Origin =
-  /** No cookie, or none that is a session here. */
-  | { readonly kind: 'stranger'; readonly reason: 'no cookie' | 'malformed' | 'unknown' | 'corrupt' }
-  /**
-   * `moved`: the browser still sends the id from before a rotation. `strays`: it sent other cookies of this name.
-   * `outage`: why a copy had to do, where the outage policy lets it.
-   */
-  | {
-      readonly kind: 'session'
-      readonly owned: OwnedSession
-      readonly moved: boolean
-      readonly strays: boolean
-      readonly outage?: Error
-    }
-  | { readonly kind: 'superseded'; readonly by: string }
-  /** The store was away and the outage policy lets the request go on without its session. */
-  | { readonly kind: 'unavailable'; readonly error: Error }
-
-/** Where sessions are: in a store, or sealed in their cookies. */
-export interface SessionEngine {
-  /** Creates a visitor's session. */
-  create(changes: readonly Change[]): Promise<OwnedSession>
-  /** Finds what an id stands for. */
-  resolve(id: string, freshness?: Freshness): Promise<Resolution>
-  /** What can be said of an id while that is not possible. */
-  recall(id: string): OwnedSession | undefined
-  /** Ends a session wherever it has moved to. */
-  remove(session: Snapshot): Promise<Found>
-}
-
-/** What a session asks of its manager. */
-export interface SessionHost {
-  readonly engine: SessionEngine
-  readonly rotation: Rotation
-  readonly commits: Commits
-  readonly events: EventHub
-  readonly cookies: CookieJar
-  readonly values: CookieValues
-  /** Changes after the answer has begun are thrown back at the developer. */
-  readonly development: boolean
-  /** Ends the user's oldest sessions beyond the limit; `keep` is not one of them. */
-  readonly enforceLimit: (principal: string, keep: string) => Promise<void>
-  /** Throws when a session cannot hold these attributes, where that is known before it is stored. */
-  readonly expectRoom?: (session: Snapshot | undefined, attributes: Attributes) => void
-}
 
 /** What became of a session's changes: stored, or dropped as the session was ended meanwhile. */
 export type CommitOutcome = 'written' | 'gone'
@@ -125,37 +74,58 @@ export class SessionState {
     else this.#hook()
   }
 
-  /** Commits what was noted, and then `last`. */
-  async commit(last?: Change): Promise<CommitOutcome> {
-    if (!last && !this.#changes.isPending) return this.#gone ? 'gone' : 'written'
+  /** Commits what was noted. */
+  commit(): Promise<CommitOutcome> {
+    return this.#commit(undefined, (outcome) => outcome)
+  }
+
+  /**
+   * Commits what was noted, and then an update.
+   *
+   * @param result What the update has led to, asked for when it is stored.
+   * @returns `undefined` when the session was ended meanwhile.
+   */
+  update<Result>(last: Change, result: () => Result): Promise<Result | undefined> {
+    return this.#commit(last, (outcome) => (outcome === 'gone' ? undefined : result()))
+  }
+
+  // One async function for all of it: each costs every write some promises.
+  async #commit<Result>(
+    last: Change | undefined,
+    answer: (outcome: CommitOutcome) => Result,
+  ): Promise<Result> {
+    if (!last && !this.#changes.isPending) return answer(this.#gone ? 'gone' : 'written')
     this.#refuseWhenUnavailable()
     if (this.#supersededBy !== undefined) throw superseded()
     // What a stranger set and removed again needs no session.
-    if (!last && !this.#owned && Object.keys(this.attributes).length === 0) return 'written'
+    if (!last && !this.#owned && Object.keys(this.attributes).length === 0) return answer('written')
     // The answer waits for it, even where the handler does not.
-    const isAwaited = !this.#exchange.headersSent
-    if (isAwaited) this.#hook()
+    const isAwaited = this.#hook()
     this.#turns.begin(isAwaited)
     let failure: { error: unknown } | undefined
-    // One async function for all of it: each costs every write some promises.
+    let sent: readonly Change[] | undefined
     try {
       while (this.#turns.isTaken) await this.#turns.next()
-      if (this.#gone) return 'gone'
-      if (!this.#owned) return await this.#create(last)
+      if (this.#gone) return answer('gone')
+      if (!this.#owned) {
+        await this.#create(last)
+        return answer('written')
+      }
       const { snapshot } = this.#owned
-      const found = await this.#changes.handOver(
-        (changes) => this.#host.commits.commit(snapshot, changes),
-        last,
-      )
+      sent = this.#changes.take(last)
+      const found = await this.#host.commits.commit(snapshot, sent)
+      this.#changes.stored(sent)
+      sent = undefined
       if (found.kind === 'session') {
         const finding = this.#renew(found.snapshot)
         if (finding) await finding
-        return 'written'
+        return answer('written')
       }
       this.#end(found)
       if (found.kind === 'superseded') throw superseded()
-      return 'gone'
+      return answer('gone')
     } catch (error) {
+      if (sent) this.#changes.giveBack(sent, last)
       failure = { error }
       throw error
     } finally {
@@ -254,11 +224,10 @@ export class SessionState {
     void this.commit().catch(() => undefined)
   }
 
-  async #create(last: Change | undefined): Promise<CommitOutcome> {
+  async #create(last: Change | undefined): Promise<void> {
     this.#requireHeaders()
-    return this.#turns.alone(async () => {
+    await this.#turns.alone(async () => {
       this.#own(await this.#changes.handOver((changes) => this.#host.engine.create(changes), last))
-      return 'written' as const
     })
   }
 
@@ -315,10 +284,10 @@ export class SessionState {
     this.#hook()
   }
 
-  #hook(): void {
-    if (this.#hooked) return
-    this.#hooked = true
-    this.#exchange.beforeHeaders(() => this.#beforeHeaders())
+  /** @returns Whether the answer has not begun, so that it will wait. */
+  #hook(): boolean {
+    if (this.#hooked) return !this.#exchange.headersSent
+    return (this.#hooked = this.#exchange.beforeHeaders(() => this.#beforeHeaders()))
   }
 
   #beforeHeaders(): Promise<void> | undefined {
