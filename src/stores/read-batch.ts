@@ -23,6 +23,12 @@ interface Reader<Answer> {
   readonly reject: (error: unknown) => void
 }
 
+/** A key, and all who wait for its answer. */
+interface Question<Answer> {
+  readonly key: string
+  readonly readers: Reader<Answer>[]
+}
+
 /** The answer to one of the keys asked for, by the key and its place among them. */
 export type AnswerOf<Answer> = (key: string, place: number) => Answer | Promise<Answer>
 
@@ -39,20 +45,20 @@ export function createReadBatch<Answer>(
   fetch: (keys: readonly string[]) => Promise<AnswerOf<Answer>>,
   { limit = 64 }: ReadBatchOptions = {},
 ): (key: string) => Promise<Answer> {
-  let waiting = new Map<string, Reader<Answer>[]>()
+  let waiting = new Map<string, Question<Answer>>()
 
   function flush(): void {
-    const batch = [...waiting]
+    const batch = [...waiting.values()]
     waiting = new Map()
     for (let start = 0; start < batch.length; start += limit) void ask(batch.slice(start, start + limit))
   }
 
-  async function ask(batch: readonly (readonly [string, readonly Reader<Answer>[]])[]): Promise<void> {
+  async function ask(batch: readonly Question<Answer>[]): Promise<void> {
     try {
-      const answerOf = await fetch(batch.map(([key]) => key))
-      for (const [place, [key, readers]] of batch.entries()) answer(readers, () => answerOf(key, place))
+      const answerOf = await fetch(batch.map(({ key }) => key))
+      for (const [place, question] of batch.entries()) answer(question, place, answerOf)
     } catch (error) {
-      for (const [, readers] of batch) for (const { reject } of readers) reject(error)
+      for (const question of batch) refuse(question, error)
     }
   }
 
@@ -61,17 +67,21 @@ export function createReadBatch<Answer>(
       // Requests arrive in callbacks of their own, with the microtasks of each right after it; the next immediate
       // comes when all that have arrived were called.
       if (waiting.size === 0) setImmediate(flush)
-      const readers = waiting.get(key)
-      if (readers) readers.push({ resolve, reject })
-      else waiting.set(key, [{ resolve, reject }])
+      const question = waiting.get(key)
+      if (question) question.readers.push({ resolve, reject })
+      else waiting.set(key, { key, readers: [{ resolve, reject }] })
     })
 }
 
-function answer<Answer>(readers: readonly Reader<Answer>[], find: () => Answer | Promise<Answer>): void {
+function answer<Answer>(question: Question<Answer>, place: number, answerOf: AnswerOf<Answer>): void {
   try {
-    const found = find()
-    for (const { resolve } of readers) resolve(found)
+    const found = answerOf(question.key, place)
+    for (const { resolve } of question.readers) resolve(found)
   } catch (error) {
-    for (const { reject } of readers) reject(error)
+    refuse(question, error)
   }
+}
+
+function refuse<Answer>({ readers }: Question<Answer>, error: unknown): void {
+  for (const { reject } of readers) reject(error)
 }

@@ -9,32 +9,11 @@
 import { fromText, toText } from '../plain-text.ts'
 import { CorruptRecordError, type SessionRecord, type StoredSession } from '../store.ts'
 
-/** A record as the scripts take it. */
-export interface EncodedRecord {
-  /** All of the record but its version, which the script puts in front. */
-  readonly body: string
-  readonly use: string
-  /** Last millisecond of the session. */
-  readonly liveUntil: number
-  /** Last millisecond for which the record is kept, see {@link keepUntil}. */
-  readonly keepUntil: number
-}
-
-/** Encodes a record, all but its version. */
-export function encodeRecord(record: SessionRecord): EncodedRecord {
+/** Encodes the use of a session, and after it all of its record but the version, which the script puts in front. */
+export function encodeRecord(record: SessionRecord): string {
   const { data, principal, createdAt, lastSeenAt, expiresAt } = record
   const user = principal === undefined ? '' : ` ${JSON.stringify(principal)}`
-  return {
-    body: `${createdAt}${user}\n${toText(data)}`,
-    use: `${lastSeenAt} ${expiresAt}`,
-    liveUntil: liveUntil(expiresAt),
-    keepUntil: keepUntil(lastSeenAt, expiresAt),
-  }
-}
-
-/** Last millisecond of a session: a key whose expiry is `n` is gone when the server's clock shows `n + 1`. */
-export function liveUntil(expiresAt: number): number {
-  return Math.ceil(expiresAt) - 1
+  return `${lastSeenAt} ${expiresAt} ${createdAt}${user}\n${toText(data)}`
 }
 
 /**
@@ -42,7 +21,8 @@ export function liveUntil(expiresAt: number): number {
  * prolong it once in half a span only. Each EXPIRE of a tracked key would push an invalidation to every process.
  */
 export function keepUntil(lastSeenAt: number, expiresAt: number): number {
-  return liveUntil(expiresAt) + Math.ceil(Math.max(0, expiresAt - lastSeenAt) / 2)
+  // A key whose expiry is `n` is gone when the server's clock shows `n + 1`.
+  return Math.ceil(expiresAt) - 1 + Math.ceil(Math.max(0, expiresAt - lastSeenAt) / 2)
 }
 
 /**
@@ -51,25 +31,12 @@ export function keepUntil(lastSeenAt: number, expiresAt: number): number {
  * @throws {CorruptRecordError} when either string is not what {@link encodeRecord} wrote.
  */
 export function decodeSession(key: string, record: string, use: string): StoredSession {
-  const end = record.indexOf('\n')
-  const header = record.slice(0, Math.max(end, 0)).split(' ', 2)
-  const version = Number(header[0])
-  const createdAt = Number(header[1])
+  const { version, createdAt, principal, body } = decodeRecord(record)
   const space = use.indexOf(' ')
   const lastSeenAt = Number(use.slice(0, Math.max(space, 0)))
   const expiresAt = Number(use.slice(space + 1))
-  if (!(Number.isSafeInteger(version) && version > 0)) throw corrupt('record')
-  if (end < 3 || !Number.isFinite(createdAt)) throw corrupt('record')
   if (space < 1 || !Number.isFinite(lastSeenAt) || !Number.isFinite(expiresAt)) throw corrupt('last use')
-  return {
-    key,
-    version,
-    data: fromText(record.slice(end + 1)),
-    principal: principalOf(record),
-    createdAt,
-    lastSeenAt,
-    expiresAt,
-  }
+  return { key, version, data: fromText(body), principal, createdAt, lastSeenAt, expiresAt }
 }
 
 /**
@@ -78,12 +45,31 @@ export function decodeSession(key: string, record: string, use: string): StoredS
  * @throws {CorruptRecordError} when it is none.
  */
 export function principalOf(record: string): string | undefined {
-  const start = record.indexOf(' ', record.indexOf(' ') + 1)
+  return decodeRecord(record).principal
+}
+
+function decodeRecord(record: string): {
+  readonly version: number
+  readonly createdAt: number
+  readonly principal: string | undefined
+  readonly body: string
+} {
   const end = record.indexOf('\n')
-  if (start < 0 || start > end) return undefined
+  const first = record.indexOf(' ')
+  const second = record.indexOf(' ', first + 1)
+  const isUsers = second !== -1 && second < end
+  const version = Number(record.slice(0, Math.max(first, 0)))
+  const createdAt = Number(record.slice(first + 1, isUsers ? second : Math.max(end, 0)))
+  if (!(Number.isSafeInteger(version) && version > 0)) throw corrupt('record')
+  if (end < 3 || first > end || !Number.isFinite(createdAt)) throw corrupt('record')
+  const principal = isUsers ? decodePrincipal(record.slice(second + 1, end)) : undefined
+  return { version, createdAt, principal, body: record.slice(end + 1) }
+}
+
+function decodePrincipal(text: string): string {
   let principal: unknown
   try {
-    principal = JSON.parse(record.slice(start + 1, end))
+    principal = JSON.parse(text)
   } catch {
     throw corrupt('record')
   }

@@ -49,20 +49,25 @@ end
 `
 
 /**
- * `deadline`, then for each session `version, body, use, liveUntil, keepUntil, member`: no version creates it, no member
- * enters it into no index, and then it has no third key. → `[done, outcome, version, outcome, version, …]`
+ * `deadline`, then for each session one text, as each argument costs the client: `keys version lastSeenAt expiresAt body`. It has
+ * 2 keys, or 3 when it is to be entered into an index; the version `-` creates it.
+ * → `[done, outcome, version, outcome, version, …]`
  *
  * Each session is written or not, whatever becomes of the others: one whose keys are damaged has `failed` and a message.
  * What fails for all, such as a replica or a full memory, is the script's own error, as clients look for these.
  */
 export const putScript = script(`
 if late() then return {${Outcome.late}, now} end
-local function put(key, at)
-  local record, use, expected = KEYS[key], KEYS[key + 1], ARGV[at]
+local function put(key, count, text)
+  local record, use = KEYS[key], KEYS[key + 1]
+  local expected, seenAt, expiresAt, body = string.match(text, '^%d (%S+) (%S+) (%S+) (.*)$')
+  local liveUntil = math.ceil(tonumber(expiresAt)) - 1
+  -- As keepUntil() of the record.
+  local keepUntil = liveUntil + math.ceil(math.max(0, tonumber(expiresAt) - tonumber(seenAt)) / 2)
   local exists = redis.call('EXISTS', record, use) == 2
   local head = redis.pcall('GETRANGE', record, 0, 16)
   local version = type(head) == 'string' and tonumber(string.match(head, '^(%d+) ')) or nil
-  if expected == '' then
+  if expected == '-' then
     if exists then return ${Outcome.conflict} end
   else
     if not exists then return ${Outcome.gone} end
@@ -70,18 +75,19 @@ local function put(key, at)
   end
   -- Histories that a failover has forked never give one version to two records, as the clock is in it.
   local next = math.max((version or 0) + 1, clock[1] * 1000000 + clock[2])
-  if tonumber(ARGV[at + 3]) < now then
+  if liveUntil < now then
     redis.call('DEL', record, use)
   else
-    redis.call('SET', record, int(next) .. ' ' .. ARGV[at + 1], 'PXAT', ARGV[at + 4])
-    redis.call('SET', use, ARGV[at + 2], 'PXAT', ARGV[at + 3])
+    redis.call('SET', record, int(next) .. ' ' .. body, 'PXAT', int(keepUntil))
+    redis.call('SET', use, seenAt .. ' ' .. expiresAt, 'PXAT', int(liveUntil))
   end
-  if ARGV[at + 5] ~= '' then enter(KEYS[key + 2], ARGV[at + 5], ARGV[at + 4]) end
+  if count == 3 then enter(KEYS[key + 2], string.match(record, '{(.*)}$'), keepUntil) end
   return ${Outcome.done}, next
 end
 local answer, key, failure, answered = {${Outcome.done}}, 1, nil, false
-for at = 2, #ARGV, 6 do
-  local ok, outcome, detail = pcall(put, key, at)
+for at = 2, #ARGV do
+  local count = tonumber(string.sub(ARGV[at], 1, 1))
+  local ok, outcome, detail = pcall(put, key, count, ARGV[at])
   if ok then
     answered = true
   else
@@ -90,7 +96,7 @@ for at = 2, #ARGV, 6 do
   end
   table.insert(answer, outcome)
   table.insert(answer, detail or 0)
-  key = key + (ARGV[at + 5] == '' and 2 or 3)
+  key = key + count
 end
 if failure and not answered then return redis.error_reply(failure) end
 return answer

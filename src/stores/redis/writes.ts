@@ -11,7 +11,7 @@ import type { RedisCommands } from './commands.ts'
 import { toUnavailable } from './errors.ts'
 import type { PrincipalIndex } from './principals.ts'
 import type { SessionKeys } from './reads.ts'
-import { encodeRecord } from './record.ts'
+import { encodeRecord, keepUntil } from './record.ts'
 import { Outcome, putScript } from './scripts.ts'
 import type { RedisStoreSettings } from './settings.ts'
 
@@ -22,8 +22,8 @@ const BATCH = 64
 interface Put {
   /** Record, use and, where keys are not spread, the index of its user. */
   readonly keys: readonly string[]
-  /** Six arguments, see {@link putScript}. */
-  readonly args: readonly string[]
+  /** What {@link putScript} takes for a session. */
+  readonly text: string
 }
 
 /** What writes need of the store. */
@@ -56,7 +56,7 @@ export function createWrites(
     const args: string[] = []
     for (const put of puts) {
       keys.push(...put.keys)
-      args.push(...put.args)
+      args.push(put.text)
     }
     const answers = await commands.write(putScript, { keys, args, wait, since })
     return puts.map((_, at) => readAnswer(answers[2 * at + 1], answers[2 * at + 2]))
@@ -64,15 +64,12 @@ export function createWrites(
 
   return (key, record, version, user) => {
     const { record: recordKey, use: useKey } = keysOf(key)
-    const { body, use, liveUntil, keepUntil } = encodeRecord(record)
     const indexed = user !== undefined && !link.isCluster
-    const put: Put = {
-      keys: indexed ? [recordKey, useKey, user] : [recordKey, useKey],
-      args: [`${version ?? ''}`, body, use, `${liveUntil}`, `${keepUntil}`, indexed ? key : ''],
-    }
+    const keys = indexed ? [recordKey, useKey, user] : [recordKey, useKey]
+    const put = { keys, text: `${keys.length} ${version ?? '-'} ${encodeRecord(record)}` }
     if (user === undefined || indexed) return send(put)
     // The index first, or in the same step where keys are not spread: it may name too many sessions, never too few.
-    return index.enter(user, key, keepUntil).then(() => send(put))
+    return index.enter(user, key, keepUntil(record.lastSeenAt, record.expiresAt)).then(() => send(put))
   }
 }
 
