@@ -7,6 +7,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
+import type { SessionOptions } from 'express-session'
 import type { ServerReport } from './contenders.ts'
 
 /** Attributes of a typical session, about 200 bytes as JSON. */
@@ -27,9 +28,18 @@ export const SHOP: Shop = {
   visits: 0,
 }
 
-/** Creates an application that does nothing yet. */
+/** Options of express-session: its cookie is for https only, as ours is. */
+export const PEER = {
+  secret: 'of the bench alone',
+  resave: false,
+  saveUninitialized: false,
+  cookie: { secure: true },
+} as const satisfies SessionOptions
+
+/** Creates an application that does nothing yet, behind a proxy that ends TLS. */
 export function createApp(): express.Express {
   const app = express()
+  app.set('trust proxy', 'loopback')
   app.disable('x-powered-by')
   app.set('etag', false)
   return app

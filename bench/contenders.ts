@@ -51,6 +51,9 @@ export interface RunningServer {
   readonly cookies: readonly string[]
 }
 
+/** As behind a proxy that ends TLS: cookies are those of production. */
+const PROXIED = { 'x-forwarded-proto': 'https' }
+
 /** What the rounds came to. */
 export class Results {
   readonly #rounds = new Map<string, Round[]>()
@@ -131,7 +134,7 @@ export async function sendRequests(
     Array.from({ length: concurrency }, async (_, lane) => {
       const cookie = cookies[lane % cookies.length] ?? ''
       while (left-- > 0) {
-        const answer = await pool.request({ method: 'GET', path, headers: { cookie } })
+        const answer = await pool.request({ method: 'GET', path, headers: { ...PROXIED, cookie } })
         if (answer.statusCode !== 200) throw new Error(`${path} was answered with ${answer.statusCode}`)
         await answer.body.dump()
       }
@@ -181,11 +184,11 @@ async function startServer(
 }
 
 async function logIn(pool: Pool, name: string): Promise<string> {
-  const login = await pool.request({ method: 'GET', path: '/login' })
+  const login = await pool.request({ method: 'GET', path: '/login', headers: PROXIED })
   await login.body.dump()
   const header = login.headers['set-cookie']
   const cookie = (Array.isArray(header) ? header[0] : header)?.split(';')[0] ?? 'nothing=stored'
-  const check = await pool.request({ method: 'GET', path: '/', headers: { cookie } })
+  const check = await pool.request({ method: 'GET', path: '/', headers: { ...PROXIED, cookie } })
   const body = await check.body.text()
   if (body !== '4') throw new Error(`${name} answers ${body} where a cart of 4 was stored`)
   return cookie

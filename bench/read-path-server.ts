@@ -10,7 +10,7 @@ import { expressSessions } from 'coatcheck/http/express'
 import { nodeSessions } from 'coatcheck/http/node'
 import { createMemoryStore } from 'coatcheck/stores/memory'
 import expressSession from 'express-session'
-import { createApp, keysOf, serveVariant, SHOP, type Shop } from './contender-server.ts'
+import { createApp, keysOf, PEER, serveVariant, SHOP, type Shop } from './contender-server.ts'
 
 const variants: Readonly<Record<string, () => RequestListener>> = {
   'node:http alone': () => (_request, response) => void response.end('4'),
@@ -32,7 +32,7 @@ const variants: Readonly<Record<string, () => RequestListener>> = {
 
   'Express + coatcheck': () => {
     const app = createApp()
-    const sessions = createSessions<Shop>(createMemoryStore(), { allowInsecureCookie: true })
+    const sessions = createSessions<Shop>(createMemoryStore(), { development: false })
     app.use(expressSessions(sessions))
     app.use(async (request, response) => {
       const session = await sessions.load(request)
@@ -44,7 +44,7 @@ const variants: Readonly<Record<string, () => RequestListener>> = {
 
   'Express + express-session': () => {
     const app = createApp()
-    app.use(expressSession({ secret: 'of the bench alone', resave: false, saveUninitialized: false }))
+    app.use(expressSession(PEER))
     app.use((request, response) => {
       const session = request.session as expressSession.Session & Partial<Shop>
       if (request.url === '/login') Object.assign(session, SHOP)

@@ -22,7 +22,7 @@ import { Redis } from 'ioredis'
 import { Client, Pool } from 'pg'
 import postgres from 'postgres'
 import { createClient } from 'redis'
-import { createApp, keysOf, serveVariant, SHOP, type Shop } from './contender-server.ts'
+import { createApp, keysOf, PEER, serveVariant, SHOP, type Shop } from './contender-server.ts'
 
 const redisUrl = process.env['REDIS_URL'] ?? ''
 const postgresUrl = process.env['POSTGRES_URL'] ?? ''
@@ -92,7 +92,7 @@ function openPool(): Pool {
 
 function serveOurs(store: IndexedSessionStore): RequestListener {
   const app = createApp()
-  const sessions = createSessions<Shop>(store, { allowInsecureCookie: true, storeTimeout: '5s' })
+  const sessions = createSessions<Shop>(store, { development: false, storeTimeout: '5s' })
   app.use(expressSessions(sessions))
   app.get('/untouched', (_request, response) => void response.send('4'))
   app.get('/login', async (request, response) => {
@@ -174,7 +174,7 @@ function share<Question, Answer>(
 
 function serveTheirs(store: expressSession.Store): RequestListener {
   const app = createApp()
-  app.use(expressSession({ store, secret: 'of the bench alone', resave: false, saveUninitialized: false }))
+  app.use(expressSession({ store, ...PEER }))
   app.get('/untouched', (_request, response) => void response.send('4'))
   app.get('/login', (request, response) => {
     Object.assign(request.session, SHOP, { user: 'ada' })
