@@ -23,6 +23,8 @@ export interface Gated {
 const nodeSenders = wrapSenders(ServerResponse.prototype as unknown as Senders)
 /** Prototypes of frameworks, and responses that were wrapped before us. */
 const prepared = new WeakSet<object>()
+/** Prototypes of frameworks with all that is between them and Node's, so that each request is spared the way up. */
+const preparedChains = new WeakSet<object>()
 
 /**
  * Makes it possible to hold this answer back later. Until a hook is added, everything works as before.
@@ -35,10 +37,12 @@ const prepared = new WeakSet<object>()
  */
 export function prepareGate(response: ServerResponse): void {
   const target = response as unknown as Senders
-  if (target.end === nodeSenders.end) return
-  const isFrameworks = prepareFramework(response)
-  if (Object.hasOwn(response, 'end')) prepare(target)
-  else if (!isFrameworks) assign(target, nodeSenders)
+  const prototype = Object.getPrototypeOf(response) as object | null
+  const isNodes = prototype === ServerResponse.prototype
+  if (!isNodes) prepareFramework(prototype)
+  if (!Object.hasOwn(response, 'end')) {
+    if (isNodes) assign(target, nodeSenders)
+  } else if (target.end !== nodeSenders.end) prepare(target)
 }
 
 /**
@@ -46,18 +50,16 @@ export function prepareGate(response: ServerResponse): void {
  *
  * Express has a prototype for each application, and one that is common to all: when an application within another leaves the answer
  * to that, the response goes back to the other's.
- *
- * @returns Whether there is any.
  */
-function prepareFramework(response: ServerResponse): boolean {
-  let prototype = Object.getPrototypeOf(response) as object | null
-  if (prototype === ServerResponse.prototype) return false
+function prepareFramework(first: object | null): void {
+  if (first !== null && preparedChains.has(first)) return
+  let prototype = first
   while (prototype !== null && prototype !== ServerResponse.prototype) {
     const next = Object.getPrototypeOf(prototype) as object | null
     if (next === ServerResponse.prototype || Object.hasOwn(prototype, 'end')) prepare(prototype as Senders)
     prototype = next
   }
-  return true
+  if (first !== null) preparedChains.add(first)
 }
 
 function prepare(target: Senders): void {
