@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-  redis-server redis-sentinel memcached nats-server postgresql haproxy nginx-light
+  redis-server redis-sentinel memcached nats-server postgresql pgbouncer haproxy nginx-light
   fonts-dejavu-core fonts-nanum wrk
 )
 # The first has no windows, and takes less than half the time of a processor for the same pages; not every archive has it.

@@ -18,6 +18,7 @@ export const serverPackages = {
   memcached: 'memcached',
   'nats-server': 'nats-server',
   postgresql: 'postgresql',
+  pgbouncer: 'pgbouncer',
   haproxy: 'haproxy',
   nginx: 'nginx-light',
   wrk: 'wrk',

@@ -30,6 +30,18 @@ describeWith(['postgresql'], 'startPostgres()', () => {
     expect(engine).toMatchObject({ name: 'postgres', status: 'ready' })
   })
 
+  it('starts a PgBouncer that gives each transaction any of its connections', async () => {
+    const { postgres } = await createTrial({ pooler: 'transaction' })
+    const url = postgres.poolerUrl ?? ''
+
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => askPostgres(url, 'SELECT pg_backend_pid() AS pid, pg_sleep(0.05)')),
+    )
+
+    expect(new Set(answers.map(([row]) => row?.['pid'])).size).toBe(3)
+    expect(postgres.engines.map(({ name }) => name)).toEqual(['postgres', 'pgbouncer'])
+  })
+
   it('lets nobody in without the password', async () => {
     const { postgres, ask } = await createTrial({ password: 'p@ss' })
 

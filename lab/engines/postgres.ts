@@ -6,6 +6,7 @@
 
 import { accountFor } from './account.ts'
 import { createGroup, type EngineGroup, type EngineOptions } from './group.ts'
+import { describePgBouncer, type PoolMode } from './pgbouncer.ts'
 import { withFreePorts } from './ports.ts'
 import {
   askPostgres,
@@ -26,6 +27,12 @@ export interface PostgresOptions extends EngineOptions {
    */
   readonly standby?: boolean
   /**
+   * Mode of a PgBouncer that stands before it, at {@link Postgres.poolerUrl}. It knows no password.
+   *
+   * @default there is none
+   */
+  readonly pooler?: PoolMode
+  /**
    * Password of the user; without one, everybody on this machine is let in.
    *
    * @default none
@@ -45,6 +52,8 @@ export interface Postgres extends EngineGroup {
   readonly url: string
   /** Address of the standby, which can be read from, and promoted with `SELECT pg_promote()`; absent without one. */
   readonly standbyUrl?: string
+  /** Address of the PgBouncer; absent without one. Its engine is called `pgbouncer`. */
+  readonly poolerUrl?: string
 }
 
 const PRIMARY = 'postgres'
@@ -57,9 +66,9 @@ const STANDBY_TIMEOUT = 20_000
  * @throws When it is not installed, or does not start.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const { standby = false, password, config } = options
+  const { standby = false, pooler, password, config } = options
   const account = accountFor('postgres')
-  return await withFreePorts(standby ? 2 : 1, ([port = 0, standbyPort = 0]) =>
+  return await withFreePorts(3, ([port = 0, standbyPort = 0, poolerPort = 0]) =>
     createGroup(
       options,
       async (group) => {
@@ -76,7 +85,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
         }
         await createDatabase(group, primary)
         await group.start(describePostgresServer(group, primary))
-        if (!standby) return { url }
+        if (pooler) await group.start(await describePgBouncer(group, poolerPort, pooler, primary))
+        const urls = { url, ...(pooler && { poolerUrl: formatPostgresUrl(poolerPort, undefined) }) }
+        if (!standby) return urls
 
         const second = {
           ...primary,
@@ -89,7 +100,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
         const spec = describePostgresServer(group, second)
         await group.start({ ...spec, checkGroup: () => expectStandby(url) })
         await waitUntil(() => expectStandby(url), STANDBY_TIMEOUT)
-        return { url, standbyUrl: formatPostgresUrl(standbyPort, password) }
+        return { ...urls, standbyUrl: formatPostgresUrl(standbyPort, password) }
       },
       account,
     ),
