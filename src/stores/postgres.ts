@@ -230,7 +230,8 @@ export type PostgresConnect = (options: PostgresListenOptions) => PgListener | P
  * Creates the feed of changed sessions for a near cache, by `LISTEN` and `NOTIFY` on a connection of its own.
  *
  * The triggers that tell of changes are made by `migratePostgresStore(client, { notify: true })`; without them, no
- * nonce comes back, and `echo` says so. Notifications do not pass a pooler in transaction mode: connect to the server.
+ * nonce comes back, and `echo` says so. Notifications do not pass a pooler in transaction mode, so that no copy is ever served:
+ * connect to the server. Behind any pooler the feed makes a second client, to send nonces by.
  *
  * @param connect Makes a client that is not connected yet. The feed calls it for each attempt, and ends the client.
  * @throws {RangeError} when an option is out of range.

@@ -24,7 +24,7 @@ export interface PostgresRevocationOptions {
 /**
  * Creates a log in PostgreSQL 12 or newer, in tables that {@link migratePostgresRevocations} has made.
  *
- * Notifications do not pass a pooler in transaction mode: `connect` goes to the server.
+ * Notifications do not pass a pooler in transaction mode, so that nothing is ever known to be fresh: `connect` goes to the server.
  *
  * @param client A pool of `pg`, or a client of `postgres`. It stays open.
  * @param connect Makes a connection to listen on, as for `createPostgresInvalidations`. The log ends it.
