@@ -126,7 +126,7 @@ describeWith(['postgresql'], 'createPostgresStore() in trouble', () => {
     const pool = new pg.Pool({ connectionString: url(), max: 3, connectionTimeoutMillis: 300 })
     onCleanup(() => pool.end())
     const store = createPostgresStore(pool, { schema, queryTimeout: 300 })
-    await Promise.all([store.now(), store.now(), store.now()])
+    await Promise.all(Array.from({ length: 3 }, () => pool.query('SELECT pg_sleep(0.2)')))
 
     await engine().pause()
     const kept = store.now()
@@ -138,8 +138,8 @@ describeWith(['postgresql'], 'createPostgresStore() in trouble', () => {
       [
         'the server gave no answer within queryTimeout',
         'the server gave no answer within queryTimeout',
-        ...Array.from({ length: 4 }, () => expect.stringContaining('no connection became free in time')),
-      ].map((reason) => (typeof reason === 'string' ? expect.stringContaining(reason) : reason)),
+        ...Array.from({ length: 4 }, () => 'the connection failed'),
+      ].map((reason): unknown => expect.stringContaining(reason)),
     )
     expect(left).toEqual({ connections: 1, waiting: 0 })
     expect(await kept).toBeGreaterThan(0)

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import type { PgClient, PgQuery, PostgresClient, PostgresParameter, PostgresRow } from '../postgres.ts'
 import { toUnavailable } from './errors.ts'
 import type { PostgresNames } from './names.ts'
+import { createPoolTurns, isCountedPool } from './pool-turns.ts'
 
 /**
  * Runs one statement, and gives its rows with their columns in order.
@@ -25,7 +26,12 @@ export interface RunnerOptions {
   readonly prepare: boolean
   /** How long `pg` waits for an answer before it gives the connection up, in milliseconds; 0 for ever. */
   readonly queryTimeout: number
-  /** Whether one statement at a time is waited for much longer, see {@link LONG_WAIT}. @default false */
+  /**
+   * Whether one statement at a time of a pool is waited for much longer, see {@link LONG_WAIT}, and none is tied to a connection that
+   * is not there yet.
+   *
+   * @default false
+   */
   readonly keepsOne?: boolean
 }
 
@@ -73,33 +79,26 @@ function sendByPg(client: PgClient, { prepare, queryTimeout, keepsOne = false }:
   }
   surviveLostConnections(client)
   const nameOf = nameStatements()
-  const takeTurn = createTurns(client)
-  const mayWait = keepsOne && queryTimeout > 0 && hasSeveral(client)
-  let isWaiting = false
-  return async (text, values) => {
-    const waits = mayWait && !isWaiting
-    if (waits) isWaiting = true
-    const name = prepare && values.length > 0 ? { name: nameOf(text) } : undefined
-    const query: PgQuery = {
-      ...name,
-      text,
-      values: [...values],
-      rowMode: 'array',
-      query_timeout: waits ? Math.max(queryTimeout, LONG_WAIT) : queryTimeout,
-    }
+  const isPool = keepsOne && isCountedPool(client)
+  const takeTurn = isPool ? createPoolTurns(client, queryTimeout) : createTurns(client)
+  let isOneKept = !(isPool && queryTimeout > 0)
+
+  async function ask(query: PgQuery): Promise<readonly PostgresRow[]> {
+    if (isOneKept) return (await client.query(query)).rows
+    isOneKept = true
     try {
-      const { rows } = await takeTurn(() => client.query(query))
-      return rows
+      return (await client.query({ ...query, query_timeout: Math.max(queryTimeout, LONG_WAIT) })).rows
     } finally {
-      if (waits) isWaiting = false
+      isOneKept = false
     }
   }
-}
 
-/** Whether a client is a pool that has others when one of its connections is kept waiting. */
-function hasSeveral(client: PgClient): boolean {
-  const { options } = client as { readonly options?: { readonly max?: number } }
-  return 'totalCount' in client && (options?.max ?? 0) > 1
+  return (text, values) => {
+    const name = prepare && values.length > 0 ? { name: nameOf(text) } : undefined
+    return takeTurn(() =>
+      ask({ ...name, text, values: [...values], rowMode: 'array', query_timeout: queryTimeout }),
+    )
+  }
 }
 
 /** Names a statement by its text, so that neither two tables nor two releases on one connection take the same name. */
