@@ -29,8 +29,8 @@ export class NodeExchange implements HttpExchange, Gated {
   readonly #client: ClientView
   /** Made when something is to be done before the headers leave. */
   gate: HeaderGate | undefined
-  /** Whether headers have left without a gate. Express makes it dear to ask the response. */
-  #sent = false
+  /** Known here, as Express makes it dear to ask the response. */
+  isSent = false
 
   /** @param client How the framework sees the client. @default as the socket does */
   constructor(request: IncomingMessage, response: ServerResponse, client: ClientView = socketView) {
@@ -60,7 +60,7 @@ export class NodeExchange implements HttpExchange, Gated {
   }
 
   get headersSent(): boolean {
-    return this.#sent || (this.gate?.isShut ?? false) || this.#response.headersSent
+    return this.isSent || (this.gate?.isShut ?? false) || this.#response.headersSent
   }
 
   responseHeader(name: string): string | undefined {
@@ -76,12 +76,8 @@ export class NodeExchange implements HttpExchange, Gated {
     this.#response.appendHeader('Set-Cookie', cookie)
   }
 
-  markSent(): void {
-    this.#sent = true
-  }
-
   beforeHeaders(hook: () => Promise<void> | undefined): boolean {
-    if (this.#sent || this.gate?.isShut) return false
+    if (this.isSent || this.gate?.isShut) return false
     this.gate ??= this.#makeGate()
     this.gate.add(hook)
     return true

@@ -254,6 +254,27 @@ describe('prepareGate()', () => {
     expect(seen).toEqual([false, true, false])
   })
 
+  it('holds nothing back for a listener that is called while the headers leave', async () => {
+    const seen: unknown[] = []
+
+    const answer = await answerOf((response, request) => {
+      const exchange = new NodeExchange(request, response)
+      attachExchange(request, exchange)
+      const writeHead = response.writeHead.bind(response)
+      response.writeHead = (status: number) => {
+        seen.push(
+          exchange.headersSent,
+          exchange.beforeHeaders(() => Promise.resolve(void seen.push('called'))),
+        )
+        return writeHead(status)
+      }
+      response.end('hello')
+    })
+
+    expect(answer.body).toBe('hello')
+    expect(seen).toEqual([true, false])
+  })
+
   it('still holds an answer back whose first attempt Node has refused', async () => {
     const wait = createWait()
     const seen: unknown[] = []

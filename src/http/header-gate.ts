@@ -15,8 +15,8 @@ type Senders = Record<'writeHead' | 'flushHeaders' | 'write' | 'end', Sender>
 /** An exchange whose answer can be held back. */
 export interface Gated {
   readonly gate: HeaderGate | undefined
-  /** Told that headers have left while there was no gate. */
-  markSent(): void
+  /** Whether headers have left while there was no gate, or are about to. */
+  isSent: boolean
 }
 
 /** Serves all responses that have Node's own prototype, so that preparing one allocates nothing. */
@@ -119,10 +119,13 @@ function passGate(
   if (exchange?.gate) return exchange.gate.pass(send, values, whenKept, what)
   const outer = passing
   passing = response
+  // Whoever is called on the way, such as a listener of `on-headers`, comes too late to hold it back.
+  if (exchange?.isSent === false) exchange.isSent = true
   try {
-    const result = send.apply(response, values)
-    exchange?.markSent?.()
-    return result
+    return send.apply(response, values)
+  } catch (error) {
+    if (exchange?.isSent) exchange.isSent = response.headersSent
+    throw error
   } finally {
     passing = outer
   }
