@@ -128,21 +128,26 @@ describeWith(['postgresql', 'pgbouncer'], 'createPostgresStore() behind a pooler
     },
   )
 
-  it.for(['pg', 'postgres'] as const)('serves copies when it is in session mode, by %s', async (kind) => {
+  it('serves copies when it is in session mode', async () => {
     const sessions = await startPostgres({ pooler: 'session' })
     onTestFinished(() => sessions.close())
     const direct = new pg.Pool({ connectionString: sessions.url })
     onTestFinished(() => direct.end())
     await migratePostgresStore(direct, { notify: true })
     const store = createPostgresStore(direct)
-    const cached = cacheThrough(kind, sessions.poolerUrl ?? '', store)
-    await cached.create('key', userNow())
 
-    const served = await fillFor(cached, 'key', 1_500)
-    await store.delete('key')
-    await vi.waitUntil(() => !cached.copies.peek('key', Date.now(), 0), BOUND)
+    const served = await Promise.all(
+      (['pg', 'postgres'] as const).map(async (kind) => {
+        const cached = cacheThrough(kind, sessions.poolerUrl ?? '', store)
+        await cached.create(kind, userNow())
+        const hits = await fillFor(cached, kind, 1_500)
+        await store.delete(kind)
+        await vi.waitUntil(() => !cached.copies.peek(kind, Date.now(), 0), 2 * BOUND)
+        return hits
+      }),
+    )
 
-    expect(served).toBeGreaterThan(10)
+    expect(Math.min(...served)).toBeGreaterThan(10)
   })
 
   it('says what to do when statements are prepared all the same', async () => {
