@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { startPostgres, type Postgres } from '../../../lab/engines/postgres.ts'
 import { describeWith } from '../../../test/support/engines.ts'
 import { userNow } from '../../../test/support/records.ts'
+import { createPostgresRevocationLog, migratePostgresRevocations } from '../../tokens/revocations/postgres.ts'
 import { createNearCache, type NearCachedStore } from '../near-cache.ts'
 import {
   checkPostgresStore,
@@ -11,6 +12,7 @@ import {
   createPostgresStore,
   migratePostgresStore,
   type PostgresClient,
+  type PostgresConnect,
   type PostgresStore,
 } from '../postgres.ts'
 import { StoreUnavailableError } from '../store.ts'
@@ -42,6 +44,10 @@ describeWith(['postgresql', 'pgbouncer'], 'createPostgresStore() behind a pooler
     return sql
   }
 
+  function connectTo(kind: 'pg' | 'postgres', url: string): PostgresConnect {
+    return (options) => (kind === 'pg' ? new pg.Client({ connectionString: url }) : postgres(url, options))
+  }
+
   /** A near cache whose feed goes through a pooler. */
   function cacheThrough(
     kind: 'pg' | 'postgres',
@@ -49,9 +55,7 @@ describeWith(['postgresql', 'pgbouncer'], 'createPostgresStore() behind a pooler
     store: PostgresStore,
     onLapse = () => undefined as unknown,
   ): NearCachedStore<PostgresStore> {
-    const feed = createPostgresInvalidations((options) =>
-      kind === 'pg' ? new pg.Client({ connectionString: url }) : postgres(url, options),
-    )
+    const feed = createPostgresInvalidations(connectTo(kind, url))
     const cached = createNearCache(store, feed, { bound: BOUND, onLapse })
     onTestFinished(() => cached.close())
     return cached
@@ -125,6 +129,40 @@ describeWith(['postgresql', 'pgbouncer'], 'createPostgresStore() behind a pooler
       expect(session.outcome).toBe('written')
       expect(served.filter((after) => after > BOUND)).toEqual([])
       expect(lapses).toBe(1)
+    },
+  )
+
+  it.for(['pg', 'postgres'] as const)(
+    'brings no nonce back to a log of revocations that listens through it, by %s',
+    async (kind) => {
+      const direct = new pg.Pool({ connectionString: server.url })
+      onTestFinished(() => direct.end())
+      await migratePostgresRevocations(direct)
+      const log = createPostgresRevocationLog(direct, connectTo(kind, server.poolerUrl ?? ''))
+      const echoed: string[] = []
+      const subscription = log.subscribe({
+        appended: () => undefined,
+        echoed: (nonce) => void echoed.push(nonce),
+        broken: () => undefined,
+      })
+      onTestFinished(() => subscription.close())
+
+      // The first ones are refused, as nobody listens yet.
+      const sent = await vi.waitUntil(
+        () =>
+          subscription.echo('first').then(
+            () => true,
+            () => false,
+          ),
+        5_000,
+      )
+      for (let count = 0; count < 20; count++) {
+        await subscription.echo(`nonce-${count}`)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+
+      expect(sent).toBe(true)
+      expect(echoed).toEqual([])
     },
   )
 

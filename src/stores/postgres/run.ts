@@ -80,7 +80,9 @@ function sendByPg(client: PgClient, { prepare, queryTimeout, keepsOne = false }:
   surviveLostConnections(client)
   const nameOf = nameStatements()
   const isPool = keepsOne && isCountedPool(client)
-  const takeTurn = isPool ? createPoolTurns(client, queryTimeout) : createTurns(client)
+  const takeTurn = isPool
+    ? createPoolTurns(client, queryTimeout || Number.POSITIVE_INFINITY)
+    : createTurns(client)
   let isOneKept = !(isPool && queryTimeout > 0)
 
   async function ask(query: PgQuery): Promise<readonly PostgresRow[]> {
