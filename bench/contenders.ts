@@ -37,7 +37,10 @@ export interface Round {
 export interface Load {
   readonly rounds: number
   readonly requests: number
+  /** Requests before each round. */
   readonly warmUp: number
+  /** Requests before the first round, in which V8 compiles what is used often. */
+  readonly settling: number
   readonly concurrency: number
   /** Path that is requested, with a session's cookie. */
   readonly path: string
@@ -104,12 +107,13 @@ export async function startServers(
   return servers
 }
 
-/** Loads the contenders in turn. */
+/** Loads the contenders in turn, once all of them have settled. */
 export async function runRounds(
   servers: ReadonlyMap<string, RunningServer>,
   load: Load,
   results = new Results(),
 ): Promise<Results> {
+  for (const server of servers.values()) await sendRequests(server, { ...load, requests: load.settling })
   for (let round = 0; round < load.rounds; round++) {
     for (const [name, server] of servers) results.add(name, await measure(server, load))
   }

@@ -42,6 +42,13 @@ const variants: Readonly<Record<string, () => RequestListener>> = {
     return app
   },
 
+  'Express + coatcheck, not loaded': () => {
+    const app = createApp()
+    app.use(expressSessions(createSessions<Shop>(createMemoryStore(), { development: false })))
+    app.use(async (_request, response) => void response.send('4'))
+    return app
+  },
+
   'Express + express-session': () => {
     const app = createApp()
     app.use(expressSession(PEER))

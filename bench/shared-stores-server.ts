@@ -10,6 +10,7 @@ import { RedisStore } from 'connect-redis'
 import connectPgSimple from 'connect-pg-simple'
 import { createSessions, type IndexedSessionStore } from 'coatcheck'
 import { expressSessions } from 'coatcheck/http/express'
+import { createMemoryStore } from 'coatcheck/stores/memory'
 import { createNearCache } from 'coatcheck/stores/near-cache'
 import {
   createPostgresInvalidations,
@@ -17,6 +18,7 @@ import {
   migratePostgresStore,
 } from 'coatcheck/stores/postgres'
 import { createRedisInvalidations, createRedisStore } from 'coatcheck/stores/redis'
+import type express from 'express'
 import expressSession from 'express-session'
 import { Redis } from 'ioredis'
 import { Client, Pool } from 'pg'
@@ -38,14 +40,11 @@ end
 return stored`
 
 await serveVariant({
-  'Express alone': () => {
-    // The routes of the others, which cost a request too.
-    const app = createApp()
-    for (const path of ['/untouched', '/login', '/write', '/']) {
-      app.get(path, (_request, response) => void response.send('4'))
-    }
-    return app
-  },
+  'Express alone': () => serveNone(createApp()),
+  'coatcheck, not loaded': () =>
+    serveNone(
+      createApp().use(expressSessions(createSessions<Shop>(createMemoryStore(), { development: false }))),
+    ),
   'by hand, node-redis': async () => serveByHand(await openRedis()),
   'coatcheck, node-redis': async () => serveOurs(createRedisStore(await openRedis())),
   'coatcheck, ioredis': () => serveOurs(createRedisStore(new Redis(redisUrl))),
@@ -77,6 +76,14 @@ await serveVariant({
     return serveTheirs(new PgStore({ pool: openPool(), createTableIfMissing: true }))
   },
 })
+
+/** The routes of the others, which cost a request too. */
+function serveNone(app: express.Express): RequestListener {
+  for (const path of ['/untouched', '/login', '/write', '/']) {
+    app.get(path, (_request, response) => void response.send('4'))
+  }
+  return app
+}
 
 /** As its own documentation advises, and without the timer for each command that would slow all contenders alike. */
 async function openRedis() {

@@ -26,12 +26,14 @@ const load = {
   rounds: Number(process.env['ROUNDS'] ?? 60),
   requests: 1_000,
   warmUp: 200,
+  settling: 10_000,
   concurrency: 64,
 } as const
 const PATHS = ['/', '/write'] as const
 const COUNTED = 2_000
 
 const on = (name: string): Contender => ({ name, alone: 'Express alone' })
+const unloaded = on('coatcheck, not loaded')
 const byHand = on('by hand, node-redis')
 const ourRedis = on('coatcheck, node-redis')
 const theirRedis = on('express-session + connect-redis')
@@ -39,6 +41,7 @@ const ourPostgres = on('coatcheck, pg')
 const theirPostgres = on('express-session + connect-pg-simple')
 const contenders = [
   on('Express alone'),
+  unloaded,
   byHand,
   ourRedis,
   on('coatcheck, ioredis'),
@@ -69,14 +72,16 @@ try {
     printTable(contenders, results)
     console.log(`
 added, Redis, coatcheck ÷ connect-redis: ${results.ratio(ourRedis, theirRedis).toFixed(3)} (reach ≤ 0.2)
+the session alone, Redis, coatcheck ÷ connect-redis: ${results.ratio({ ...ourRedis, alone: unloaded.name }, theirRedis).toFixed(3)}
 added, Redis, by hand ÷ connect-redis: ${results.ratio(byHand, theirRedis).toFixed(3)} (the least that it can be)
 added, PostgreSQL, coatcheck ÷ connect-pg-simple: ${results.ratio(ourPostgres, theirPostgres).toFixed(3)} (reach ≤ ${path === '/' ? '0.33' : '0.4'})
+the session alone, PostgreSQL, coatcheck ÷ connect-pg-simple: ${results.ratio({ ...ourPostgres, alone: unloaded.name }, theirPostgres).toFixed(3)}
 `)
   }
 
   console.log('Commands that the store was sent, per request\n')
   console.log('| server | page without session | read | read and write |\n| --- | --- | --- | --- |')
-  for (const { name } of contenders.slice(1)) {
+  for (const { name } of contenders.slice(2)) {
     const server = servers.get(name)
     if (!server) continue
     const count = counterOf(name)

@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Sessions } from '../session/sessions.ts'
 import { type ClientView, NodeExchange } from './exchange.ts'
+import { dropShape } from './shapes.ts'
 
 /** The parts of an Express request that follow `trust proxy`. */
 type ExpressRequest = IncomingMessage & { readonly secure?: boolean; readonly ip?: string | undefined }
@@ -27,6 +28,8 @@ export function expressSessions(
   sessions: Pick<Sessions<never>, 'attach'>,
 ): (request: IncomingMessage, response: ServerResponse, next: () => void) => void {
   return (request, response, next) => {
+    dropShape(request)
+    dropShape(response)
     sessions.attach(request, new NodeExchange(request, response, expressView))
     next()
   }

@@ -61,8 +61,8 @@ export function exchangeOf(request: object): HttpExchange | undefined {
 /**
  * What a request's exchange is kept on: of a request of Node, its list of headers.
  *
- * The request itself would be a costly place: Express gives each a prototype, after which V8 makes a shape of its own, of more than
- * a kilobyte, for every property that is added to it.
+ * The request itself would be a dearer place: in Express V8 would make a shape for it, or enlarge its table of properties; and whoever
+ * copies a request's own properties would find ours among them.
  */
 function anchorOf(request: object): Anchor {
   return ((request as { rawHeaders?: string[] }).rawHeaders as Anchor | undefined) ?? request
