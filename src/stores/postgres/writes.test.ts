@@ -161,6 +161,22 @@ describeWith(['postgresql'], 'createPostgresStore().write', () => {
     expect(versions).toEqual([2, 1, 2])
   })
 
+  it('writes one by one what other transactions have made fail together', async () => {
+    const { store, schema, table, now } = await createTrial()
+    const keys = await createSessions(store, 3, now())
+    await ask(`
+      CREATE SEQUENCE ${schema}.attempts;
+      CREATE FUNCTION ${schema}.fail_once() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+        IF nextval(''${schema}.attempts'') = 1 THEN RAISE EXCEPTION ''no'' USING ERRCODE = ''40001''; END IF;
+        RETURN NULL; END';
+      CREATE TRIGGER fail_once BEFORE UPDATE ON ${table} EXECUTE FUNCTION ${schema}.fail_once()`)
+
+    const results = await writeAll(store, keys, recordAt(now(), { data: 'new' }))
+
+    expect(results).toEqual(keys.map(() => ({ outcome: 'written', version: 2 })))
+    expect(await ask(`SELECT last_value::int FROM ${schema}.attempts`)).toEqual([{ last_value: 4 }])
+  })
+
   it('does not repeat one by one what the server cannot do at all', async () => {
     const { client, schema, table, now } = await createTrial()
     const { counted, sent } = count(client)
