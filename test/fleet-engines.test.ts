@@ -1,14 +1,12 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readlinkSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findChildren, findProcess } from '../lab/engines/process-table.ts'
 import type { EngineState } from '../lab/fleet/protocol.ts'
 import { describeWith } from './support/engines.ts'
-import { type Lab, startLab } from './support/lab.ts'
-
-const program = fileURLToPath(new URL('../lab/dist/fleet/main.js', import.meta.url))
+import { type Lab, labProgram, startLab } from './support/lab.ts'
+import { register, visit } from './support/visits.ts'
 
 async function engineOf(lab: Lab): Promise<EngineState> {
   const [engine] = (await lab.state()).engines
@@ -16,31 +14,10 @@ async function engineOf(lab: Lab): Promise<EngineState> {
   return engine
 }
 
-async function register(shop: string): Promise<string> {
-  // Clients take a moment to find an engine that has just come back.
-  const response = await vi.waitFor(async () => {
-    const answer = await fetch(`${shop}/register`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        username: `ada-${Math.random().toString(36).slice(2)}`,
-        password: 'analytical engine',
-      }),
-    })
-    expect(answer.status).toBe(200)
-    return answer
-  }, 5_000)
-  return response.headers
-    .getSetCookie()
-    .map((line) => line.split(';')[0])
-    .join('; ')
-}
-
 /** Status of an answer to a visitor. */
-async function visit(shop: string, cookie: string): Promise<number> {
-  const response = await fetch(`${shop}/me`, { headers: { cookie } })
-  await response.arrayBuffer()
-  return response.status
+async function statusOf(shop: string, cookie: string): Promise<number | undefined> {
+  const [answer] = await visit(shop, cookie, 1)
+  return answer?.[1]
 }
 
 /** Folder that an engine runs in. */
@@ -72,7 +49,7 @@ describeWith(['redis-server'], 'the lab on redis', () => {
   it('knows a user on every server', async () => {
     const cookie = await register(lab.shop)
 
-    const answers = await Promise.all(Array.from({ length: 6 }, () => visit(lab.shop, cookie)))
+    const answers = await Promise.all(Array.from({ length: 6 }, () => statusOf(lab.shop, cookie)))
 
     expect(answers).toEqual([200, 200, 200, 200, 200, 200])
   })
@@ -83,11 +60,11 @@ describeWith(['redis-server'], 'the lab on redis', () => {
 
     await lab.actOnEngine('redis', 'kill')
     const killed = await engineOf(lab)
-    const without = await visit(lab.shop, cookie)
+    const without = await statusOf(lab.shop, cookie)
     await lab.actOnEngine('redis', 'start')
     const started = await engineOf(lab)
 
-    await expect.poll(() => visit(lab.shop, cookie), { timeout: 5_000 }).toBe(200)
+    await expect.poll(() => statusOf(lab.shop, cookie), { timeout: 5_000 }).toBe(200)
     expect(killed).toEqual({ name: 'redis', pid: undefined, port: before.port, status: 'stopped' })
     expect(findProcess(before.pid ?? 0)).toBeUndefined()
     expect(without).toBe(503)
@@ -101,12 +78,12 @@ describeWith(['redis-server'], 'the lab on redis', () => {
 
     await lab.actOnEngine('redis', 'pause')
     const paused = { status: (await engineOf(lab)).status, stopped: findProcess(pid)?.stopped }
-    const without = await visit(lab.shop, cookie)
+    const without = await statusOf(lab.shop, cookie)
     await lab.actOnEngine('redis', 'resume')
 
     expect(paused).toEqual({ status: 'paused', stopped: true })
     expect(without).toBe(503)
-    await expect.poll(() => visit(lab.shop, cookie), { timeout: 5_000 }).toBe(200)
+    await expect.poll(() => statusOf(lab.shop, cookie), { timeout: 5_000 }).toBe(200)
     expect(await engineOf(lab)).toMatchObject({ pid, status: 'ready' })
   })
 
@@ -160,8 +137,8 @@ describeWith(['redis-server'], 'the lab on redis', () => {
     expect(without.engines).toEqual([])
     expect(left).toEqual({ process: undefined, folder: false })
     expect(after.status).toBe('ready')
-    expect(await visit(lab.shop, cookie)).toBe(401)
-    expect(await visit(lab.shop, await register(lab.shop))).toBe(200)
+    expect(await statusOf(lab.shop, cookie)).toBe(401)
+    expect(await statusOf(lab.shop, await register(lab.shop))).toBe(200)
   })
 })
 
@@ -194,7 +171,7 @@ describeWith(['redis-server'], 'the end of a lab with engines', () => {
 
 describe('the lab without the servers of a strategy', () => {
   it('ends with 1 and names the package', async () => {
-    const args = [program, '--headless', '--port', '0', '--strategy', 'redis']
+    const args = [labProgram, '--headless', '--port', '0', '--strategy', 'redis']
     const run = promisify(execFile)(process.execPath, args, { env: { ...process.env, PATH: '/nonexistent' } })
 
     const { code, stderr } = (await run.catch((error: unknown) => error)) as { code: number; stderr: string }

@@ -7,6 +7,12 @@
 import type { BrowserContext, Locator, Page } from 'playwright-core'
 import type { ServerStatus } from '../../lab/fleet/protocol.ts'
 
+/** How long figures may take to become what they should be, in milliseconds. */
+export const PATIENCE = { timeout: 20_000 }
+
+/** No multiple of the number of servers: nobody falls into step with a balancer that takes servers in turn. */
+export const VISITORS = 11
+
 /** Figures of the virtual visitors. */
 export interface Figures {
   /** Visitors whose latest answer knew them. */

@@ -11,7 +11,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { EngineAction, ExperimentResult, LabState, ServerAction } from '../../lab/fleet/protocol.ts'
 
-const program = fileURLToPath(new URL('../../lab/dist/fleet/main.js', import.meta.url))
+/** The compiled program. */
+export const labProgram = fileURLToPath(new URL('../../lab/dist/fleet/main.js', import.meta.url))
 
 /** What the lab prints once everything is ready. */
 export interface LabLine {
@@ -48,7 +49,7 @@ export interface Lab extends LabLine {
  * @throws When the lab ends, or says nothing within 30 s; the message carries its standard error.
  */
 export async function startLab(args: readonly string[] = []): Promise<Lab> {
-  const child = spawn(process.execPath, [program, '--headless', '--port', '0', '--json', ...args], {
+  const child = spawn(process.execPath, [labProgram, '--headless', '--port', '0', '--json', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stderr = ''
