@@ -6,10 +6,6 @@ const src = fileURLToPath(new URL('./src/', import.meta.url))
 
 /** They mostly wait, for outages and servers, or promise no figures that a neighbour could spoil: two run at once. */
 const sharing = [
-  'test/browser.test.ts',
-  'test/browser-logins.test.ts',
-  'test/dashboard.test.ts',
-  'test/dashboard-*.test.ts',
   'test/examples.test.ts',
   'test/fleet.test.ts',
   'test/fleet-*.test.ts',

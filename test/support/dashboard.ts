@@ -67,7 +67,8 @@ export async function openDashboard(context: BrowserContext, control: string): P
     async choose(strategy) {
       const option = `[data-testid="strategy-${strategy}"]`
       await page.locator(option).click()
-      await page.locator(`${option}[aria-pressed="true"][aria-disabled="false"]`).waitFor()
+      // Six servers of a cluster take their time on a busy machine.
+      await page.locator(`${option}[aria-pressed="true"][aria-disabled="false"]`).waitFor({ timeout: 60_000 })
     },
     async letIn(visitors, rate) {
       await enter('visitors', visitors)
