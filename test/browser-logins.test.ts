@@ -2,49 +2,29 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import {
-  type Chromium,
-  chromiumNeeded,
-  photograph,
-  skipsChromium,
-  startChromium,
-} from './support/chromium.ts'
+import { describe, expect, it } from 'vitest'
+import { useBrowserLab } from './support/browser-lab.ts'
+import { chromiumNeeded, photograph, skipsChromium } from './support/chromium.ts'
 import { createCustomer, type Customer, newName, STRANGER } from './support/customer.ts'
-import { type Lab, startLab } from './support/lab.ts'
+import { startLab } from './support/lab.ts'
 import { createShopper, type Shopper, type Sight } from './support/shopper.ts'
 
 describe.skipIf(skipsChromium)(`logins in a browser${chromiumNeeded}`, () => {
-  let chromium: Chromium
-  let lab: Lab
-
-  beforeAll(async () => {
-    chromium = await startChromium()
-    lab = await startLab(['--strategy', 'sqlite'])
-  })
-
-  afterEach(async () => {
-    await chromium.closeAll()
-  })
-
-  afterAll(async () => {
-    await chromium?.close()
-    await lab?.stop()
-  })
+  const { chromium, lab } = useBrowserLab(() => startLab(['--strategy', 'sqlite']))
 
   async function newShopper(): Promise<Shopper> {
-    return await createShopper(await chromium.open(), lab.shop)
+    return await createShopper(await chromium().open(), lab().shop)
   }
 
   async function newCustomer(): Promise<Customer> {
-    return await createCustomer(await chromium.open(), lab.shop)
+    return await createCustomer(await chromium().open(), lab().shop)
   }
 
   /** Visits the shop in a browser of its own, with the given session cookie. */
   async function visitWith(cookie: string): Promise<Sight & { readonly cookie: string | undefined }> {
-    const context = await chromium.open()
-    await context.addCookies([{ name: 'session', value: cookie, url: lab.shop }])
-    const shopper = await createShopper(context, lab.shop)
+    const context = await chromium().open()
+    await context.addCookies([{ name: 'session', value: cookie, url: lab().shop }])
+    const shopper = await createShopper(context, lab().shop)
     const sight = await shopper.visit()
     return { ...sight, cookie: await shopper.sessionCookie() }
   }
@@ -52,7 +32,7 @@ describe.skipIf(skipsChromium)(`logins in a browser${chromiumNeeded}`, () => {
   it('lists where somebody is logged in, and ends another browser at once', async () => {
     const here = await newCustomer()
     const userAgent = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0'
-    const there = await createShopper(await chromium.open({ userAgent }), lab.shop)
+    const there = await createShopper(await chromium().open({ userAgent }), lab().shop)
     const { handle } = await there.logIn(here.username)
 
     await here.openAccount()
@@ -118,7 +98,7 @@ describe.skipIf(skipsChromium)(`logins in a browser${chromiumNeeded}`, () => {
   it('keeps its cookie from scripts, and from longer than the browser is open', async () => {
     const customer = await newCustomer()
 
-    const cookies = await customer.page.context().cookies(lab.shop)
+    const cookies = await customer.page.context().cookies(lab().shop)
     const readable = await customer.page.evaluate<string>('document.cookie')
 
     const session = cookies.find(({ name }) => name === 'session')
@@ -133,11 +113,11 @@ describe.skipIf(skipsChromium)(`logins in a browser${chromiumNeeded}`, () => {
     const { username } = await newCustomer()
 
     await withProfile(async (folder) => {
-      const first = await chromium.openProfile(folder)
-      const before = await (await createShopper(first, lab.shop)).logIn(username, { remember })
+      const first = await chromium().openProfile(folder)
+      const before = await (await createShopper(first, lab().shop)).logIn(username, { remember })
       await first.close()
-      const second = await chromium.openProfile(folder)
-      const after = await (await createShopper(second, lab.shop)).visit()
+      const second = await chromium().openProfile(folder)
+      const after = await (await createShopper(second, lab().shop)).visit()
       await second.close()
 
       expect(before.user).toBe(username)
@@ -158,8 +138,8 @@ describe.skipIf(skipsChromium)(`logins in a browser${chromiumNeeded}`, () => {
     }
 
     await withProfile(async (folder) => {
-      const first = await chromium.openProfile(folder)
-      const shopper = await createShopper(first, lab.shop)
+      const first = await chromium().openProfile(folder)
+      const shopper = await createShopper(first, lab().shop)
       const { page } = shopper
       await shopper.register(newName())
       await shopper.press(page.getByRole('button', { name: 'Dark' }))
@@ -172,9 +152,9 @@ describe.skipIf(skipsChromium)(`logins in a browser${chromiumNeeded}`, () => {
       await shopper.press(page.getByRole('button', { name: '로그아웃' }))
       await look(page)
       await first.close()
-      const second = await chromium.openProfile(folder)
+      const second = await chromium().openProfile(folder)
       const again = await second.newPage()
-      await again.goto(lab.shop)
+      await again.goto(lab().shop)
       await look(again)
       await second.close()
     })

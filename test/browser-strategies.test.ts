@@ -1,15 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { ServerName } from '../lab/engines/installed.ts'
-import {
-  type Chromium,
-  chromiumNeeded,
-  photograph,
-  skipsChromium,
-  startChromium,
-} from './support/chromium.ts'
+import { useBrowserLab } from './support/browser-lab.ts'
+import { chromiumNeeded, photograph, skipsChromium } from './support/chromium.ts'
 import { createCustomer, type Customer, STRANGER, walkThroughShop } from './support/customer.ts'
 import { describeWith } from './support/engines.ts'
-import { type Lab, startLab } from './support/lab.ts'
+import { startLab } from './support/lab.ts'
 import { createShopper, type Shopper, type Sight } from './support/shopper.ts'
 
 /** Every strategy on which any server knows any visitor. */
@@ -40,33 +35,18 @@ const MOST_VISITS = 40
 const PATIENCE = { timeout: 10_000 }
 
 describe.skipIf(skipsChromium)(`the shop in a browser, on any server${chromiumNeeded}`, () => {
-  let chromium: Chromium
-  let lab: Lab
-
-  beforeAll(async () => {
-    chromium = await startChromium()
-    lab = await startLab(['--strategy', 'sqlite', '--routing', 'random'])
-  })
-
-  afterEach(async () => {
-    await chromium.closeAll()
-  })
-
-  afterAll(async () => {
-    await chromium?.close()
-    await lab?.stop()
-  })
+  const { chromium, lab } = useBrowserLab(() => startLab(['--strategy', 'sqlite', '--routing', 'random']))
 
   async function newCustomer(): Promise<Customer> {
-    return await createCustomer(await chromium.open(), lab.shop)
+    return await createCustomer(await chromium().open(), lab().shop)
   }
 
   async function newShopper(): Promise<Shopper> {
-    return await createShopper(await chromium.open(), lab.shop)
+    return await createShopper(await chromium().open(), lab().shop)
   }
 
   it('is tried out on every strategy but those where a server knows only its own', async () => {
-    const known = (await lab.state()).strategies.map(({ name }) => name)
+    const known = (await lab().state()).strategies.map(({ name }) => name)
 
     expect([...strategies.map(({ name }) => name), 'memory', 'sticky'].toSorted()).toEqual(known.toSorted())
   })
@@ -74,11 +54,11 @@ describe.skipIf(skipsChromium)(`the shop in a browser, on any server${chromiumNe
   for (const { name, needs, lists } of strategies) {
     describeWith(needs, `on ${name}`, () => {
       beforeAll(async () => {
-        await lab.call('POST', '/api/strategy', { name, routing: 'random' })
+        await lab().call('POST', '/api/strategy', { name, routing: 'random' })
       })
 
       it('keeps cart and login on whichever server answers, from the first visit to the next login', async () => {
-        const customer = await walkThroughShop(await chromium.open(), lab.shop)
+        const customer = await walkThroughShop(await chromium().open(), lab().shop)
         const { page, own, username } = customer
 
         const sights = await visitAll(customer, 3)
@@ -115,9 +95,9 @@ describe.skipIf(skipsChromium)(`the shop in a browser, on any server${chromiumNe
       it('loses nobody when a server is killed, nor when it is back', async () => {
         const customer = await newCustomer()
 
-        await lab.act(customer.home, 'kill')
+        await lab().act(customer.home, 'kill')
         const without = await visitAll(customer, 2)
-        await lab.act(customer.home, 'start')
+        await lab().act(customer.home, 'start')
         const again = await visitAll(customer, 3)
 
         for (const sight of [...without, ...again]) expect(sight).toMatchObject(customer.own)

@@ -1,35 +1,19 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { CopyCosts } from '../lab/fleet/protocol.ts'
-import {
-  type Chromium,
-  chromiumNeeded,
-  photograph,
-  skipsChromium,
-  startChromium,
-} from './support/chromium.ts'
+import { useBrowserLab } from './support/browser-lab.ts'
+import { chromiumNeeded, photograph, skipsChromium } from './support/chromium.ts'
 import { openDashboard, PATIENCE, VISITORS } from './support/dashboard.ts'
 import { describeWith } from './support/engines.ts'
 import { type Lab, startLab } from './support/lab.ts'
 
 describeWith(['nats-server'], 'the dashboard on replicated', () => {
   describe.skipIf(skipsChromium)(`in a browser${chromiumNeeded}`, () => {
-    let chromium: Chromium
-    let lab: Lab
-
-    beforeAll(async () => {
-      ;[chromium, lab] = await Promise.all([startChromium(), startLab(['--strategy', 'replicated'])])
-    })
-
-    afterAll(async () => {
-      await chromium?.closeAll()
-      await chromium?.close()
-      await lab?.stop()
-    })
+    const { chromium, lab } = useBrowserLab(() => startLab(['--strategy', 'replicated']))
 
     it('shows what every write costs every server, until it tells nothing any more', async () => {
       // Still: three servers, three of NATS and the dots of the drawing are too much for a small machine.
-      const context = await chromium.open({ reducedMotion: 'reduce' })
-      const { page, ...dashboard } = await openDashboard(context, lab.control)
+      const context = await chromium().open({ reducedMotion: 'reduce' })
+      const { page, ...dashboard } = await openDashboard(context, lab().control)
       const figure = (id: string, name: string) =>
         page.getByTestId(`costs-${id}`).locator(`[data-figure="${name}"]`).innerText()
 
@@ -40,17 +24,17 @@ describeWith(['nats-server'], 'the dashboard on replicated', () => {
       const isTold = ({ isLive, sessions, localReads }: CopyCosts) =>
         isLive && sessions >= VISITORS && localReads > 0
       await expect
-        .poll(async () => (costs = await costsOf(lab)).map(isTold), PATIENCE)
+        .poll(async () => (costs = await costsOf(lab())).map(isTold), PATIENCE)
         .toEqual([true, true, true])
       await expect.poll(() => figure('B', 'reads'), PATIENCE).toMatch(/^[1-9]/)
       const shown = await page.getByTestId('costs-B').locator('td').allInnerTexts()
       const together = await figure('all', 'received-per-write')
-      await lab.call('POST', '/api/traffic', { rate: 0 })
+      await lab().call('POST', '/api/traffic', { rate: 0 })
       await photograph(page, 'dashboard-replicated')
       await page.getByTestId('language').click()
       const title = await page.getByRole('region', { name: '사본의 비용' }).first().innerText()
       await photograph(page, 'dashboard-replicated-korean')
-      await lab.act('B', 'kill')
+      await lab().act('B', 'kill')
       await expect.poll(() => figure('B', 'received'), PATIENCE).toBe('–')
 
       for (const { bytes, leaseAge, changes, log } of costs) {
@@ -67,7 +51,7 @@ describeWith(['nats-server'], 'the dashboard on replicated', () => {
       expect(shown).toHaveLength(SHOWN.length)
       expect(Number.parseFloat(together)).toBeGreaterThan(3)
       expect(title).toContain('쓰기 1건당')
-      expect((await lab.state()).servers.map(({ costs: told }) => told !== undefined)).toEqual([
+      expect((await lab().state()).servers.map(({ costs: told }) => told !== undefined)).toEqual([
         true,
         false,
         true,

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findChildren, findProcess } from '../lab/engines/process-table.ts'
+import { useBrowserLab } from './support/browser-lab.ts'
 import {
   type Chromium,
   chromiumNeeded,
@@ -117,22 +118,10 @@ describeWith(
 
 describeWith(['redis-server'], 'the dashboard on redis', () => {
   describe.skipIf(skipsChromium)(`in a browser${chromiumNeeded}`, () => {
-    let chromium: Chromium
-    let lab: Lab
-
-    beforeAll(async () => {
-      chromium = await startChromium()
-      lab = await startLab(['--strategy', 'redis'])
-    })
-
-    afterAll(async () => {
-      await chromium?.closeAll()
-      await chromium?.close()
-      await lab?.stop()
-    })
+    const { chromium, lab } = useBrowserLab(() => startLab(['--strategy', 'redis']))
 
     it('offers to do with an engine what its state allows, and does it', async () => {
-      const { page } = await openDashboard(await chromium.open(), lab.control)
+      const { page } = await openDashboard(await chromium().open(), lab().control)
       const engine = page.getByTestId('engine-redis')
       const offered = async () => engine.locator('[data-action][aria-disabled="false"]').allInnerTexts()
       const seen: string[][] = [await offered()]
@@ -158,11 +147,11 @@ describeWith(['redis-server'], 'the dashboard on redis', () => {
         ['Start'],
         ['Kill', 'Pause'],
       ])
-      expect(await engine.innerText()).toContain(String(lab.engines[0]?.port))
+      expect(await engine.innerText()).toContain(String(lab().engines[0]?.port))
     })
 
     it('speaks Korean of engines as well', async () => {
-      const { page } = await openDashboard(await chromium.open(), lab.control)
+      const { page } = await openDashboard(await chromium().open(), lab().control)
       await page.getByTestId('language').click()
 
       await page.getByRole('button', { name: 'redis 일시 정지', exact: true }).click()

@@ -1,39 +1,27 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import {
-  type Chromium,
-  chromiumNeeded,
-  photograph,
-  skipsChromium,
-  startChromium,
-} from './support/chromium.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { useBrowserLab } from './support/browser-lab.ts'
+import { chromiumNeeded, photograph, skipsChromium } from './support/chromium.ts'
 import { type Dashboard, openDashboard, PATIENCE } from './support/dashboard.ts'
 import { type Lab, startLab } from './support/lab.ts'
 
+/** Nothing is found on an empty PATH but what is outside of it, and that is not Redis nor memcached. */
+async function startBare(): Promise<Lab> {
+  vi.stubEnv('PATH', '/nonexistent')
+  const lab = await startLab()
+  vi.unstubAllEnvs()
+  return lab
+}
+
 describe.skipIf(skipsChromium)(`the choice of a strategy in the dashboard${chromiumNeeded}`, () => {
-  let chromium: Chromium
-  let lab: Lab
+  const { chromium, lab } = useBrowserLab(startBare)
   let dashboard: Dashboard
 
-  beforeAll(async () => {
-    chromium = await startChromium()
-    // Nothing is found on an empty PATH but what is outside of it, and that is not Redis nor memcached.
-    vi.stubEnv('PATH', '/nonexistent')
-    lab = await startLab()
-    vi.unstubAllEnvs()
-  })
-
   beforeEach(async () => {
-    dashboard = await openDashboard(await chromium.open(), lab.control)
+    dashboard = await openDashboard(await chromium().open(), lab().control)
   })
 
   afterEach(async () => {
-    await lab.call('POST', '/api/traffic', { visitors: 0, rate: 0 })
-    await chromium.closeAll()
-  })
-
-  afterAll(async () => {
-    await chromium?.close()
-    await lab?.stop()
+    await lab().call('POST', '/api/traffic', { visitors: 0, rate: 0 })
   })
 
   it('puts every strategy under the way that it goes', async () => {
@@ -92,7 +80,7 @@ describe.skipIf(skipsChromium)(`the choice of a strategy in the dashboard${chrom
       1,
     )
     expect(tags).toBeGreaterThanOrEqual(5)
-    expect((await lab.state()).strategy).toBe('memory')
+    expect((await lab().state()).strategy).toBe('memory')
   })
 
   it.each([

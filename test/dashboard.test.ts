@@ -1,36 +1,19 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import {
-  type Chromium,
-  chromiumNeeded,
-  photograph,
-  skipsChromium,
-  startChromium,
-} from './support/chromium.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { useBrowserLab } from './support/browser-lab.ts'
+import { chromiumNeeded, photograph, skipsChromium } from './support/chromium.ts'
 import { type Dashboard, openDashboard, PATIENCE, VISITORS } from './support/dashboard.ts'
-import { type Lab, startLab } from './support/lab.ts'
+import { startLab } from './support/lab.ts'
 
 describe.skipIf(skipsChromium)(`the dashboard in a browser${chromiumNeeded}`, () => {
-  let chromium: Chromium
-  let lab: Lab
+  const { chromium, lab } = useBrowserLab()
   let dashboard: Dashboard
 
-  beforeAll(async () => {
-    chromium = await startChromium()
-    lab = await startLab()
-  })
-
   beforeEach(async () => {
-    dashboard = await openDashboard(await chromium.open(), lab.control)
+    dashboard = await openDashboard(await chromium().open(), lab().control)
   })
 
   afterEach(async () => {
-    await lab.call('POST', '/api/traffic', { visitors: 0, rate: 0 })
-    await chromium.closeAll()
-  })
-
-  afterAll(async () => {
-    await chromium?.close()
-    await lab?.stop()
+    await lab().call('POST', '/api/traffic', { visitors: 0, rate: 0 })
   })
 
   /** Switches to a strategy and waits until the visitors have logged in. Tells how many were lost until then. */
@@ -62,7 +45,7 @@ describe.skipIf(skipsChromium)(`the dashboard in a browser${chromiumNeeded}`, ()
     await chip.click()
     await row.and(page.locator('[data-followed="true"]')).waitFor()
 
-    expect(shop.url()).toBe(`${lab.shop}/`)
+    expect(shop.url()).toBe(`${lab().shop}/`)
     expect(cells.slice(1, 5)).toEqual(['GET /', '200', server, 'round-robin'])
     expect(await chip.getAttribute('aria-pressed')).toBe('true')
   })
@@ -134,7 +117,7 @@ describe.skipIf(skipsChromium)(`the dashboard in a browser${chromiumNeeded}`, ()
     await dashboard.choose('memory')
     const routing = await page.getByTestId('routing').inputValue()
     const notice = await page.getByTestId('notice').first().innerText()
-    const { strategy } = await lab.state()
+    const { strategy } = await lab().state()
 
     expect(before).not.toBe('Memory of one server')
     expect(await chosen.innerText()).toBe('Memory of one server')
@@ -174,7 +157,7 @@ describe.skipIf(skipsChromium)(`the dashboard in a browser${chromiumNeeded}`, ()
   })
 
   it('tells of a server that dies unasked', async () => {
-    const { pid = 0 } = (await lab.state()).servers.find(({ id }) => id === 'C') ?? {}
+    const { pid = 0 } = (await lab().state()).servers.find(({ id }) => id === 'C') ?? {}
 
     process.kill(pid, 'SIGKILL')
     await dashboard.page.locator('[data-testid="server-C"][data-status="stopped"]').waitFor()
@@ -223,7 +206,7 @@ describe.skipIf(skipsChromium)(`the dashboard in a browser${chromiumNeeded}`, ()
 
   it('says when the lab is gone', async () => {
     const other = await startLab(['--servers', '1'])
-    const { page } = await openDashboard(await chromium.open(), other.control)
+    const { page } = await openDashboard(await chromium().open(), other.control)
 
     await other.stop()
     await page.getByTestId('connection-lost').waitFor()
