@@ -1,30 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import Database from 'libsql'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createSqliteInvalidations, createSqliteStore, migrateSqliteStore } from '../sqlite.ts'
 import { StoreUnavailableError } from '../store.ts'
 import { recordAt } from '../../../test/support/records.ts'
-
-const cleanups: (() => unknown)[] = []
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
-
-function open(file: string): Database.Database {
-  const database = new Database(file)
-  database.exec('PRAGMA synchronous = NORMAL')
-  cleanups.push(() => database.open && database.close())
-  return database
-}
+import { createFolder, open } from '../../../test/support/sqlite-files.ts'
 
 async function createFile(tableName?: string) {
-  const folder = await mkdtemp(join(tmpdir(), 'coatcheck-outbox-'))
-  cleanups.push(() => rm(folder, { recursive: true, force: true }))
-  const file = join(folder, 'sessions.db')
+  const file = join(await createFolder(), 'sessions.db')
   const [database, other] = [open(file), open(file)]
   const table = tableName === undefined ? {} : { tableName }
   await migrateSqliteStore(database, { outbox: true, ...table })
@@ -40,7 +24,7 @@ function listen(database: Database.Database, options: { interval?: number; table
     echoed: (nonce) => told.push(`echoed ${nonce}`),
     broken: () => told.push('broken'),
   })
-  cleanups.push(() => subscription.close())
+  onTestFinished(() => subscription.close())
   let count = 0
   return {
     told,
@@ -300,7 +284,7 @@ describe('createSqliteInvalidations()', () => {
     const before = countRows(database)
     const { now } = performance
     const later = vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 60_001)
-    cleanups.push(() => later.mockRestore())
+    onTestFinished(() => later.mockRestore())
 
     await subscription.echo('late')
     const after = countRows(database)
